@@ -1,0 +1,1 @@
+"""What to decide: plain synchronous code that takes facts and returns a decision."""

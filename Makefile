@@ -46,7 +46,7 @@ cover: $(DEV_STAMP)  ## branch coverage: 100 % of values and policy, 95 % of the
 	$(PY) -m coverage report --fail-under=95 --omit='asynchttp/values/*,asynchttp/policy/*'
 
 docs: $(DEV_STAMP)  ## the documentation, in site/; a broken link is an error
-	$(PY) -m mkdocs build --strict --quiet --site-dir site $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --site-dir site $(ARGS)
 	@echo 'The documentation is in site/index.html'
 
 bench: $(DEV_STAMP)  ## the benchmarks behind the numbers in README.md

@@ -132,10 +132,7 @@ def test_the_face_shows_all_that_it_imports():
     """A public name that `asynchttp` has and `__all__` has not would be an accident."""
     tree = _tree(PACKAGE / "__init__.py")
     imported = {
-        alias.asname or alias.name
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     assert {name for name in imported if not name.startswith("_")} <= set(asynchttp.__all__)
 

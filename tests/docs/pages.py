@@ -74,7 +74,7 @@ async def _execute(path: Path, block: Block, namespace: dict[str, Any]) -> str:
     code = compile(source, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        result = eval(code, namespace)  # noqa: PGH001  the documentation's own code
+        result = eval(code, namespace)  # the documentation's own code
         if inspect.isawaitable(result):
             await result
     return output.getvalue()

@@ -1,0 +1,71 @@
+"""The world that the documentation talks to: what answers at https://api.example.com, and at its neighbours.
+
+A page shows natural URLs and natural code. While its examples run, `World` stands where the network would be: it is what a client gets when it asks
+for its default transport. Only requests to this machine, where a page starts a server of its own, go over a real socket.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import asynchttp
+from asynchttp.testing import MockTransport
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class World:
+    """A transport: `real` for this machine, answers by heart for everything else."""
+
+    def __init__(self, real: Callable[[], Any]) -> None:
+        """`real` makes the transport for this machine; it is not called unless a page needs one."""
+        self._make = real
+        self._real: Any = None
+        self._mock = MockTransport(Hosts().answer)
+
+    async def send(self, request: asynchttp.Request) -> Any:
+        """The answer of the host that the request names."""
+        if request.url.host not in LOOPBACK:
+            return await self._mock.send(request)
+        self._real = self._real or self._make()
+        return await self._real.send(request)
+
+    async def aclose(self) -> None:
+        """Close both."""
+        await self._mock.aclose()
+        if self._real is not None:
+            await self._real.aclose()
+
+
+class Hosts:
+    """``*.example.com``, as one client sees it: `/flaky` fails the first request of each client."""
+
+    def __init__(self) -> None:
+        """Nothing was asked yet."""
+        self._flaky = 0
+
+    async def answer(self, request: asynchttp.Request) -> asynchttp.Response:  # noqa: PLR0911  one line an answer
+        """One answer; anything but a known path is a 404."""
+        if request.url.host == "gone.example.com":
+            raise asynchttp.DNSError("gone.example.com is not known", request=request, sent=False)
+        match request.method, request.url.parts[1:]:
+            case "GET", ("items", "13"):
+                return asynchttp.Response(404, json={"error": "no such item"})
+            case (("GET" | "PUT"), ("items", number)):
+                return asynchttp.Response(200, json={"id": int(number)})
+            case "DELETE", ("items",):
+                return asynchttp.Response(200, json={"deleted": True})
+            case "GET", ("users", number) if number != "404":
+                return asynchttp.Response(200, json={"id": int(number), "name": f"user {number}"})
+            case "POST", ("orders",):
+                return asynchttp.Response(201, json={"order": 1})
+            case "GET", ("export",):
+                return asynchttp.Response(200, text="first line\nsecond line\nthird line\n")
+            case "GET", ("flaky",):
+                self._flaky += 1
+                return asynchttp.Response(503 if self._flaky == 1 else 200)
+            case "GET", ("old",):
+                return asynchttp.Response(301, headers={"Location": "/items/1"})
+            case "GET", ("slow",):
+                await asyncio.sleep(60)  # the example's own time limit ends it
+        return asynchttp.Response(404)

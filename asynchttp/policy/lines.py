@@ -1,0 +1,112 @@
+"""Bytes to text to lines, piece by piece, whatever the pieces are."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Final
+
+from asynchttp.values.errors import DecodeError
+
+#: The longest line that is kept, in characters: a server that never ends a line must not fill the memory.
+MAX_LINE: Final = 16 * 2**20
+
+
+class TextDecoder:
+    r"""Decodes a charset piece by piece; a character that is cut in two waits for its other half.
+
+    Bytes that the charset does not know become U+FFFD, and a charset that Python does not know is read as UTF-8:
+    what a server says about its text must not lose the text. State is O(1): at most one unfinished character.
+
+    Example:
+        >>> decoder = TextDecoder("utf-8")
+        >>> decoder.feed(b"caf\xc3"), decoder.feed(b"\xa9"), decoder.finish()
+        ('caf', 'é', '')
+    """
+
+    __slots__ = ("_decode", "charset")
+
+    def __init__(self, charset: str = "utf-8") -> None:
+        self.charset = charset if _is_charset(charset) else "utf-8"
+        self._decode = codecs.getincrementaldecoder(self.charset)("replace").decode
+
+    def feed(self, data: bytes) -> str:
+        """The text of these bytes and of what was left over; O(bytes)."""
+        return self._decode(data)
+
+    def finish(self) -> str:
+        """What is left at the end: U+FFFD for a character that was cut off; O(1)."""
+        return self._decode(b"", True)
+
+
+class LineSplitter:
+    r"""Cuts text into lines at ``\n``, ``\r\n`` and ``\r``, and nowhere else, as SSE and JSON Lines want it.
+
+    `str.splitlines` would also cut at form feeds and U+2028, which may stand inside a JSON string. A ``\r`` at the end
+    of a piece ends its line at once; a ``\n`` at the start of the next piece then belongs to it. Line ends are removed.
+
+    Raises:
+        DecodeError: from `feed` and `finish`, when a line has more than `limit` characters.
+
+    Example:
+        >>> lines = LineSplitter()
+        >>> lines.feed("a\r"), lines.feed("\nb\nc"), lines.finish()
+        (['a'], ['b'], ['c'])
+    """
+
+    __slots__ = ("_after_cr", "_limit", "_parts", "_size")
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._limit = limit
+        self._parts: list[str] = []
+        self._size = 0
+        self._after_cr = False
+
+    def feed(self, text: str) -> list[str]:
+        """The lines that this piece completes; O(characters), however small the pieces."""
+        if not text:
+            return []
+        if self._after_cr:
+            self._after_cr = False
+            if text[0] == "\n":
+                text = text[1:]
+        if "\r" in text:
+            self._after_cr = text[-1] == "\r"
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        lines = text.split("\n")
+        if len(text) + self._size > self._limit:
+            self._check(lines)
+        rest = lines.pop()
+        if lines and self._parts:
+            lines[0] = "".join((*self._parts, lines[0]))
+            self._parts.clear()
+            self._size = 0
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+        return lines
+
+    def finish(self) -> list[str]:
+        """The last line, if the text did not end with a line end; O(its length)."""
+        rest = "".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        self._after_cr = False
+        return [rest] if rest else []
+
+    def _check(self, lines: list[str]) -> None:
+        longest = max(self._size + len(lines[0]), *map(len, lines))
+        if longest > self._limit:
+            msg = (
+                f"a line of the body has more than {self._limit} characters (at least {longest}); is this a body of "
+                "lines? Read it with iter_bytes() or iter_text() if it is not"
+            )
+            raise DecodeError(msg)
+
+
+def _is_charset(name: str) -> bool:
+    # Python also registers transformations (zlib, base64, idna) as codecs: decoding one byte tells them apart.
+    try:
+        b"x".decode(name, "replace")
+    except (LookupError, ValueError):
+        return False
+    return True

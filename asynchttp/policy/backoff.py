@@ -60,6 +60,8 @@ class Backoff:
     @classmethod
     def constant(cls, seconds: float, jitter: Jitter = "none") -> Self:
         """The same ceiling of `seconds` before each retry; 0 retries at once."""
+        if not _is_zero(seconds):
+            _check_wait("Backoff.constant(seconds=)", seconds)
         return cls(base=seconds, factor=1.0, max=seconds, jitter=jitter)
 
     def wait(self, retry_number: int, random: Callable[[], float]) -> float:

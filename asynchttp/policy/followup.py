@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -108,8 +108,10 @@ _ORIGIN_BOUND: Final = frozenset({"host", "idempotency-key", "origin", "referer"
 # Fetch, "request-body-header name", and what else describes a body that is no longer there.
 _BODY_BOUND: Final = frozenset({"digest", "expect", "idempotency-key", "repr-digest", "trailer", "transfer-encoding"})
 
-_FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f\\]")
-_PARTS: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?(.*)")
+# aiohttp hands on bytes that are not UTF-8 as U+DC80 to U+DCFF; other surrogates stand for nothing.
+_FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udc7f\udd00-\udfff]")
+# RFC 3986, appendix B: scheme, authority, path, query, fragment.
+_PARTS: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?")
 # All that RFC 3986 allows, "%" included: escapes stay as the server wrote them, because links are signed.
 _KEEP: Final = "!#$%&'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~"
 
@@ -163,25 +165,54 @@ def resolve(base: URL, location: str) -> URL:
         URL('https://example.com/c%20d#top')
     """
     if _FORBIDDEN.search(location):
-        raise ValueError("its Location has a control character or a backslash, which parsers read in different ways")
-    scheme, authority, rest = _PARTS.match(location).groups()  # type: ignore[union-attr]  # it matches any text
+        raise ValueError(
+            "its Location has a control character, a backslash or a lone surrogate; parsers differ on them"
+        )
+    # The pattern matches any text that has no line end.
+    scheme, authority, path, query, fragment = _PARTS.match(location).groups()  # type: ignore[union-attr]
     if scheme and scheme.lower() not in {"http", "https"}:
         raise UnsafeRedirect(f"{scheme.lower()}: is neither http nor https")
-    if authority is None:
-        if scheme:
-            raise ValueError(f"{scheme}: without // and a host is no URL that can be requested")
-        reference = rest if rest[:1] in {"/", "?", "#"} else f"./{rest}"  # "1:2" is a path, not a scheme
-    else:
+    if authority is not None:
         host = authority.rpartition("@")[2]
-        if not host:
-            raise ValueError("its Location has no host")
-        if not host.isascii():
-            host = parse_url(f"http://{host}/").raw_authority
-        reference = f"{scheme}://{host}{rest}" if scheme else f"//{host}{rest}"
-    target = urljoin(str(base), quote(reference, safe=_KEEP, errors="surrogateescape"))
-    if "#" not in location and base.raw_fragment:
-        target = f"{target}#{base.raw_fragment}"
-    return parse_url(URL(target, encoded=True))
+        authority = parse_url(f"{scheme or base.scheme}://{host}/").raw_authority
+    elif scheme:
+        raise ValueError(f"{scheme}: without // and a host is no URL that can be requested")
+    else:
+        authority = base.raw_authority
+        if not path:
+            path = base.raw_path
+            query = base.raw_query_string if query is None else query
+        elif path[0] != "/":
+            path = base.raw_path[: base.raw_path.rfind("/") + 1] + path
+    target = URL.build(
+        scheme=(scheme or base.scheme).lower(),
+        authority=authority,
+        path=_without_dots(_quoted(path)) if path else "/",
+        query_string=_quoted(query or ""),
+        fragment=base.raw_fragment if fragment is None else _quoted(fragment),
+        encoded=True,
+    )
+    return parse_url(target)
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=_KEEP, errors="surrogateescape")
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def scrub(headers: CIMultiDictProxy[str], sensitive: Collection[str] = ()) -> CIMultiDictProxy[str]:

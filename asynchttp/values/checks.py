@@ -41,7 +41,7 @@ def check_method(value: object) -> str:
         ('GET', 'Purge')
     """
     if not isinstance(value, str):
-        raise TypeError(f"method must be a str such as 'GET', not {_kind(value)}")
+        raise TypeError(f"method must be a str such as 'GET', not {kind_of(value)}")
     known = _METHODS.get(value)
     return _unusual_method(value) if known is None else known
 
@@ -74,7 +74,7 @@ def check_headers(value: object, *, name: str = "headers") -> CIMultiDictProxy[s
         'text/html'
     """
     checked: CIMultiDict[str] = CIMultiDict()
-    for key, text in _items(name, value):
+    for key, text in items_of(name, value):
         if isinstance(key, str) and isinstance(text, str):
             if _TOKEN.fullmatch(key) and _VALUE.fullmatch(text) and key.lower() not in OUR_HEADERS:
                 checked.add(str.__str__(key), str.__str__(text))
@@ -86,8 +86,8 @@ def check_headers(value: object, *, name: str = "headers") -> CIMultiDictProxy[s
 
 def _header_kind(name: str, key: object, text: object) -> str:
     if not isinstance(key, str):
-        return f"{name}: a name must be a str, not {_kind(key)}"
-    what = f"{name}: the value of {_shown(key)} must be a str, not {_kind(text)}"
+        return f"{name}: a name must be a str, not {kind_of(key)}"
+    what = f"{name}: the value of {_shown(key)} must be a str, not {kind_of(text)}"
     if text is None:
         return f"{what}; leave the header out instead"
     if isinstance(text, list | tuple | set | frozenset):
@@ -119,7 +119,7 @@ def check_seconds(name: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number of seconds or None, not {_kind(value)}")
+        raise TypeError(f"{name} must be a number of seconds or None, not {kind_of(value)}")
     if not 0 < value <= sys.float_info.max:  # false for NaN too; an int may be beyond what a clock can add
         shown = repr(value) if isinstance(value, float) or abs(value) < 10**9 else "a number of that size"
         raise ValueError(f"{name} must be a positive, finite number of seconds, not {shown}; None is no timeout")
@@ -140,7 +140,7 @@ def check_count(name: str, value: object, minimum: int = 1, none: bool = False) 
     if value is None and none:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int{' or None' if none else ''}, not {_kind(value)}")
+        raise TypeError(f"{name} must be an int{' or None' if none else ''}, not {kind_of(value)}")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, not {value}")
     return value
@@ -153,7 +153,7 @@ def check_priority(value: object) -> int:
         TypeError: a bool, float, str or anything else that is not an int.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"priority must be an int (higher goes first, 0 by default), not {_kind(value)}")
+        raise TypeError(f"priority must be an int (higher goes first, 0 by default), not {kind_of(value)}")
     return value
 
 
@@ -165,7 +165,7 @@ def check_idempotency_key(value: object) -> str:
         TypeError: not a str.
     """
     if not isinstance(value, str):
-        raise TypeError(f"idempotency_key must be a str, not {_kind(value)}")
+        raise TypeError(f"idempotency_key must be a str, not {kind_of(value)}")
     if _KEY.fullmatch(value) is None:
         raise ValueError("idempotency_key must be visible ASCII, not empty and without spaces around it")
     return str.__str__(value)
@@ -187,9 +187,9 @@ def check_pairs(name: str, value: object) -> list[tuple[str, str]]:
         [('page', '2'), ('tag', 'a'), ('tag', 'b'), ('all', 'true')]
     """
     pairs: list[tuple[str, str]] = []
-    for key, item in _items(name, value):
+    for key, item in items_of(name, value):
         if not isinstance(key, str):
-            raise TypeError(f"{name}: a name must be a str, not {_kind(key)}")
+            raise TypeError(f"{name}: a name must be a str, not {kind_of(key)}")
         check_text(f"{name}: the name {_shown(key)}", key)
         values = item if isinstance(item, list | tuple) else (item,)
         pairs.extend((str.__str__(key), _scalar(name, key, one)) for one in values)
@@ -208,7 +208,7 @@ def _scalar(name: str, key: str, value: object) -> str:
         if not math.isfinite(value):
             raise ValueError(f"{name}: the value of {_shown(key)} is {value!r}, which has no agreed spelling")
         return float.__repr__(value)
-    what = f"{name}: the value of {_shown(key)} must be a str, int, float, bool or a list of them, not {_kind(value)}"
+    what = f"{name}: the value of {_shown(key)} must be a str, int, float, bool or a list of them, not {kind_of(value)}"
     hint = "leave it out instead" if value is None else "decode it" if isinstance(value, bytes) else "convert it first"
     raise TypeError(f"{what}; {hint}")
 
@@ -224,19 +224,20 @@ def check_text(what: str, value: str) -> str:
     return str.__str__(value)
 
 
-def _items(name: str, value: object) -> Iterable[tuple[object, object]]:
+def items_of(name: str, value: object) -> Iterable[tuple[object, object]]:
     """What a mapping or a sequence of pairs holds."""
     if isinstance(value, Mapping):
         return value.items()
     if not isinstance(value, list | tuple | ItemsView):
-        raise TypeError(f"{name} must be a mapping or a sequence of (name, value) pairs, not {_kind(value)}")
+        raise TypeError(f"{name} must be a mapping or a sequence of (name, value) pairs, not {kind_of(value)}")
     for index, pair in enumerate(value):
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise TypeError(f"{name}[{index}] must be a (name, value) pair, not {_kind(pair)}")
+            raise TypeError(f"{name}[{index}] must be a (name, value) pair, not {kind_of(pair)}")
     return value
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What a wrong value is, for a message."""
     return "None" if value is None else type(value).__name__
 
 

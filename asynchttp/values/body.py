@@ -23,6 +23,7 @@ Chunks: TypeAlias = Iterator[bytes] | AsyncIterator[bytes]
 
 CHUNK = 65_536  # bytes a read: what a socket buffer takes at once on common systems
 
+_JSON = _json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _FORM = "application/x-www-form-urlencoded"
 _TEXT = "text/plain; charset=utf-8"
 _BINARY = "application/octet-stream"
@@ -290,7 +291,7 @@ def encode_json(value: object) -> bytes:
         '{"a":[1,null,"é"]}'
     """
     try:
-        return _json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        return _JSON.encode(value).encode()
     except RecursionError:
         raise ValueError("json: nested too deeply to be encoded") from None
     except (TypeError, ValueError) as error:

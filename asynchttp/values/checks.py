@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from collections.abc import ItemsView, Iterable, Mapping
+from functools import lru_cache
 from typing import Literal, overload
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -76,12 +77,17 @@ def check_headers(value: object, *, name: str = "headers") -> CIMultiDictProxy[s
     checked: CIMultiDict[str] = CIMultiDict()
     for key, text in items_of(name, value):
         if isinstance(key, str) and isinstance(text, str):
-            if _TOKEN.fullmatch(key) and _VALUE.fullmatch(text) and key.lower() not in OUR_HEADERS:
+            if _good_name(key) and ((text.isascii() and text.isprintable()) or _VALUE.fullmatch(text)):
                 checked.add(str.__str__(key), str.__str__(text))
                 continue
             raise ValueError(_header_fault(name, key, text))
         raise TypeError(_header_kind(name, key, text))
     return CIMultiDictProxy(checked)
+
+
+@lru_cache(maxsize=256)  # programs use the same few names
+def _good_name(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None and name.lower() not in OUR_HEADERS
 
 
 def _header_kind(name: str, key: object, text: object) -> str:

@@ -116,12 +116,13 @@ def choose_boundary(parts: list[Part]) -> str:
 def framed(parts: list[Part], boundary: str) -> list[bytes | Part]:
     """The body in order: bytes, and in between the parts whose content is a file."""
     pieces: list[bytes | Part] = []
-    text = b""
+    known: list[bytes] = []  # joined once: adding to bytes would copy them for every part
     for part in parts:
-        text += b"--%s\r\n%s" % (boundary.encode(), part.head)
+        known.append(b"--%s\r\n%s" % (boundary.encode(), part.head))
         if isinstance(part.content, bytes):
-            text += part.content + b"\r\n"
+            known += (part.content, b"\r\n")
         else:
-            pieces += (text, part)
-            text = b"\r\n"
-    return [*pieces, text + b"--%s--\r\n" % boundary.encode()]
+            pieces += (b"".join(known), part)
+            known = [b"\r\n"]
+    known.append(b"--%s--\r\n" % boundary.encode())
+    return [*pieces, b"".join(known)]

@@ -70,7 +70,7 @@ CHUNK = 64 * 1024
 Script: TypeAlias = "Sequence[Step] | Callable[[Conn], Coroutine[Any, Any, None]]"
 
 
-class PeerGone(Exception):  # noqa: N818  it ends a script, it is no failure
+class PeerGone(Exception):
     """The peer closed or reset the connection while the script waited for it."""
 
 
@@ -280,7 +280,7 @@ class RawServer:
         """How many connections are still open on our side."""
         return sum(not conn.closed for conn in self.connections)
 
-    async def settled(self, within: float = 1.0) -> None:
+    async def settled(self, within: float = 5.0) -> None:
         """Wait until every connection is closed; `TimeoutError` when the client leaves one open."""
         async with asyncio.timeout(within):
             while self.open:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 import pytest_asyncio
+import uvloop
 
 from tests.servers.app import TEXT, serve
 from tests.servers.faults import OK, SCRIPTS, scripts
@@ -193,12 +194,16 @@ async def meet(script: Script) -> None:
     assert len(server.requests) <= 1
 
 
-@pytest.mark.asyncio
-async def test_every_fault_ends_when_the_client_goes_away():
-    """No script keeps its connection after the client has left."""
-    table = scripts(every=0.001)
-    ends = await asyncio.gather(*(meet(script) for script in table.values()), return_exceptions=True)
-    assert {name: end for name, end in zip(table, ends, strict=True) if end is not None} == {}
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_every_fault_ends_when_the_client_goes_away(run):
+    """No script keeps its connection after the client has left, on either loop."""
+
+    async def meet_all() -> dict[str, BaseException]:
+        table = scripts(every=0.001)
+        ends = await asyncio.gather(*(meet(script) for script in table.values()), return_exceptions=True)
+        return {name: end for name, end in zip(table, ends, strict=True) if end is not None}
+
+    assert run(meet_all()) == {}
 
 
 @pytest.mark.asyncio

@@ -147,7 +147,7 @@ def _map(urls: Path, results: Path) -> tuple[int, float]:
 
 
 def _let_finish(process: subprocess.Popen[bytes]) -> int:
-    with contextlib.suppress(subprocess.TimeoutExpired):
+    with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C ends the patience
         process.wait(PATIENCE)
     return INTERRUPTED
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+NETWORK: Final = "127.0.0."
 FIRST_ADDRESS: Final = 11  # 127.0.0.11 and up
 PORT_TRIES: Final = 50
 REASONS: Final = {
@@ -138,7 +139,7 @@ class Server(asyncio.Protocol):
 
 def bind(count: int) -> list[socket.socket]:
     """Bind one free port on so many addresses; where the system has only 127.0.0.1, as many ports of it."""
-    addresses = [f"127.0.0.{FIRST_ADDRESS + number}" for number in range(count)]
+    addresses = [f"{NETWORK}{FIRST_ADDRESS + number}" for number in range(count)]
     for _ in range(PORT_TRIES):
         try:
             return _bind_all(addresses, same_port=True)

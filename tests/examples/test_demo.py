@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from examples.demo import main, run
+from examples.demo import main, run, servers
 from examples.demo.plan import KIND_OF_HOST, KINDS, Plan, make_plan
 from examples.demo.report import Report, attempts_of, percentile
 from examples.demo.run import ROOT, running_servers
@@ -140,8 +140,8 @@ def test_summary_with_and_without_rich(report, plan, capsys, monkeypatch, rich):
 @pytest.fixture(scope="module")
 def origins() -> Iterator[dict[str, str]]:
     """Kind of endpoint → the origin of one of its hosts."""
-    with running_servers(seed=1) as servers:
-        yield dict(zip(KIND_OF_HOST, servers.origins, strict=True))
+    with running_servers(seed=1) as running:
+        yield dict(zip(KIND_OF_HOST, running.origins, strict=True))
 
 
 def get(url: str) -> tuple[int, bytes]:
@@ -161,6 +161,17 @@ def test_servers_answer_by_kind(origins):
     assert get(origins["fast"] + "/nothing")[0] == 404
     with pytest.raises(urllib.error.URLError, match="refused"):
         get(origins["closed"] + "/closed/1")
+
+
+def test_servers_share_a_port_or_an_address(monkeypatch):
+    """Where the system has only 127.0.0.1, hosts differ by their port."""
+    for network, addresses, ports in (("127.0.0.", 3, 1), ("192.0.2.", 1, 3)):
+        monkeypatch.setattr(servers, "NETWORK", network)
+        sockets = servers.bind(3)
+        names = [sock.getsockname() for sock in sockets]
+        for sock in sockets:
+            sock.close()
+        assert (len({name[0] for name in names}), len({name[1] for name in names})) == (addresses, ports)
 
 
 def test_flaky_falls_the_same_for_the_same_seed(origins):

@@ -29,7 +29,7 @@ MAX_LINE = 64 * 1024  # bytes, as for a URL; a larger body belongs into a progra
 _SHOWN = 200  # characters of an overlong line in its error record
 _SPACE = b" \t\r"
 _KEYS = frozenset({"url", "method", "headers", "params", "json", "data", "body", "id", "timeout"})
-_UTF8_MARK = b"\xef\xbb\xbf"
+UTF8_MARK = b"\xef\xbb\xbf"
 _OTHER_MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\x00\x00\xfe\xff", "UTF-32"))
 
 
@@ -103,7 +103,7 @@ def parse_line(number: int, raw: bytes, defaults: Defaults) -> Request | BadLine
     The request has a `Line` as its tag.
     """
     if number == 1:
-        raw = raw.removeprefix(_UTF8_MARK)
+        raw = raw.removeprefix(UTF8_MARK)
     line = raw.strip(_SPACE)
     if not line or line.startswith(b"#"):
         # all blanks may be the start of a longer line

@@ -126,15 +126,13 @@ def bind_auth(auth: Any, base_url: URL | None) -> Mapping[str, Auth]:
                 'auth={"https://api.example.com": ...}'
             )
         return MappingProxyType({origin_of(base_url): one})
-    bound: dict[str, Auth] = {}
+    bound: dict[str, Auth | None] = {}
     for key, value in auth.items():
         origin = _origin_key(key)
-        one = as_auth(value)
         if origin in bound:
             raise ValueError(f"auth= names the origin {origin} twice")
-        if one is not None:
-            bound[origin] = one
-    return MappingProxyType(bound)
+        bound[origin] = as_auth(value)
+    return MappingProxyType({origin: one for origin, one in bound.items() if one is not None})
 
 
 def split_userinfo(url: URL) -> tuple[URL, BasicAuth | None]:

@@ -21,6 +21,8 @@ RATIO_FLOOR: Final = 2**20
 
 # The most that one step makes, and what a chain of codings holds between two of its stages.
 _STEP: Final = 64 * 1024
+# A gzip member or zstd frame without content costs the work of this many bytes: a chain could have millions of them.
+_MEMBER_COST: Final = 1024
 # Input goes in by blocks, because zlib copies what is left of its input at the end of each gzip member.
 _BLOCK: Final = 16 * 1024
 # RFC 9659: a zstd body for the web needs a window of 8 MiB at most; the format itself allows 2 GiB.
@@ -97,8 +99,8 @@ class ContentDecoder:
         stage = self._stages[index]
         while True:
             piece = stage.pull(size)
+            self._count(index, len(piece))
             if piece:
-                self._count(index, len(piece))
                 return piece
             if index == 0:
                 return b""
@@ -109,11 +111,13 @@ class ContentDecoder:
 
     def _count(self, index: int, size: int) -> None:
         # Every stage is held against the wire, so that a chain cannot multiply what each of its stages may do.
-        decoded = self._decoded[index] = self._decoded[index] + size
-        if decoded > RATIO_FLOOR and decoded > MAX_RATIO * self.received:
+        self._decoded[index] += size
+        stage = self._stages[index]
+        grown = self._decoded[index] + _MEMBER_COST * (stage.opened - 1)
+        if grown > RATIO_FLOOR and grown > MAX_RATIO * self.received:
             raise DecodeError(
-                f"{self.received} bytes of {self._stages[index].coding} data grew to more than {decoded}, over {MAX_RATIO} "
-                "times as many: this looks like a decompression bomb and was not read further",
+                f"{self.received} bytes of {stage.coding} data grew to {grown}, more than {MAX_RATIO} times as many: "
+                "this looks like a decompression bomb and was not read further",
                 sent=True,
             )
 
@@ -161,6 +165,10 @@ class _Stage(Protocol):
     @property
     def coding(self) -> str: ...
 
+    @property
+    def opened(self) -> int:
+        """Members or frames begun so far."""
+
     def push(self, data: bytes) -> None:
         """Take input; only after `pull` has said with ``b""`` that it wants some."""
 
@@ -174,12 +182,12 @@ class _Stage(Protocol):
 class _Zlib:
     """gzip (RFC 1952), one member or several, and deflate with (RFC 1950) or without (RFC 1951) its wrapper."""
 
-    __slots__ = ("_block", "_engine", "_full", "_input", "_position", "_started", "coding")
+    __slots__ = ("_block", "_engine", "_full", "_input", "_position", "coding", "opened")
 
     def __init__(self, coding: str) -> None:
         self.coding = coding
         self._engine: Any = None
-        self._started = False
+        self.opened = 0
         self._input = b""
         self._position = 0
         self._block = b""
@@ -222,9 +230,9 @@ class _Zlib:
     def _open(self) -> Any:
         """A decompressor for the first member, or for one more of gzip."""
         first = self._block[0]
-        if self._started and (self.coding != "gzip" or first != 0x1F):
+        if self.opened and (self.coding != "gzip" or first != 0x1F):
             raise _corrupt(self.coding, "data follows its end")
-        self._started = True
+        self.opened += 1
         wbits = zlib.MAX_WBITS
         if self.coding == "gzip":
             wbits += 16
@@ -237,7 +245,7 @@ class _Zlib:
 class _Brotli:
     """br (RFC 7932), by Brotli or brotlicffi, 1.2 or newer: the first that can stop at a size."""
 
-    __slots__ = ("_engine", "_error", "_full", "_input", "_spare", "_started")
+    __slots__ = ("_engine", "_error", "_full", "_input", "_spare", "opened")
     coding = "br"
 
     def __init__(self, module: Any) -> None:
@@ -246,11 +254,11 @@ class _Brotli:
         self._input = b""
         self._spare = b""
         self._full = False
-        self._started = False
+        self.opened = 0
 
     def push(self, data: bytes) -> None:
         self._input += data
-        self._started = True
+        self.opened = 1
 
     def pull(self, size: int) -> bytes:
         piece = self._spare or self._decode(size)
@@ -258,7 +266,7 @@ class _Brotli:
         return piece[:size]
 
     def whole(self) -> bool:
-        return not self._started or bool(self._engine.is_finished())
+        return not self.opened or bool(self._engine.is_finished())
 
     def _decode(self, size: int) -> bytes:
         engine = self._engine
@@ -282,13 +290,14 @@ class _Brotli:
 class _Zstd:
     """zstd (RFC 8878), one frame or several, by Python's own module (3.14) or its backport."""
 
-    __slots__ = ("_engine", "_input", "_module")
+    __slots__ = ("_engine", "_input", "_module", "opened")
     coding = "zstd"
 
     def __init__(self, module: Any) -> None:
         self._module = module
         self._engine: Any = None
         self._input = b""
+        self.opened = 0
 
     def push(self, data: bytes) -> None:
         self._input += data
@@ -307,6 +316,7 @@ class _Zstd:
         if self._engine is None:
             window = {self._module.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
             self._engine = self._module.ZstdDecompressor(options=window)
+            self.opened += 1
         data, self._input = self._input, b""
         try:
             piece: bytes = self._engine.decompress(data, size)

@@ -14,8 +14,8 @@ MAX_LINE: Final = 16 * 2**20
 class TextDecoder:
     r"""Decodes a charset piece by piece; a character that is cut in two waits for its other half.
 
-    Bytes that the charset does not know become U+FFFD, and a charset that Python does not know is read as UTF-8:
-    what a server says about its text must not lose the text. State is O(1): at most one unfinished character.
+    Bytes that the charset does not know become U+FFFD. `charset` is one that `media.charset_of` has looked at, as
+    `Answer.charset` is. State is O(1): at most one unfinished character.
 
     Example:
         >>> decoder = TextDecoder("utf-8")
@@ -23,11 +23,10 @@ class TextDecoder:
         ('caf', 'é', '')
     """
 
-    __slots__ = ("_decode", "charset")
+    __slots__ = ("_decode",)
 
     def __init__(self, charset: str = "utf-8") -> None:
-        self.charset = charset if _is_charset(charset) else "utf-8"
-        self._decode = codecs.getincrementaldecoder(self.charset)("replace").decode
+        self._decode = codecs.getincrementaldecoder(charset)("replace").decode
 
     def feed(self, data: bytes) -> str:
         """The text of these bytes and of what was left over; O(bytes)."""
@@ -101,12 +100,3 @@ class LineSplitter:
                 "lines? Read it with iter_bytes() or iter_text() if it is not"
             )
             raise DecodeError(msg)
-
-
-def _is_charset(name: str) -> bool:
-    # Python also registers transformations (zlib, base64, idna) as codecs: decoding one byte tells them apart.
-    try:
-        b"x".decode(name, "replace")
-    except (LookupError, ValueError):
-        return False
-    return True

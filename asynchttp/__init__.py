@@ -1,0 +1,136 @@
+"""asynchttp: many HTTP requests at once, each answer or error kept, within limits, with retries.
+
+async with asynchttp.Client() as client:
+async for result in client.map(urls):
+print(result)
+"""
+
+from asynchttp.batch.results import Results
+from asynchttp.faces.client import Client
+from asynchttp.faces.functions import amap, run
+from asynchttp.middleware.observe import LogEvents
+from asynchttp.policy.auth import BasicAuth, BearerAuth
+from asynchttp.policy.backoff import Backoff
+from asynchttp.policy.budget import RetryBudget
+from asynchttp.policy.failures import MaxFailures
+from asynchttp.policy.followup import Redirects
+from asynchttp.policy.limits import Limits
+from asynchttp.policy.network import Network
+from asynchttp.policy.retry import IDEMPOTENT, Retry
+from asynchttp.transports.stream import StreamResponse
+from asynchttp.values.errors import (
+    AttemptTimeout,
+    BodyTooLarge,
+    CertificateError,
+    CircuitOpen,
+    ClientClosed,
+    ConnectError,
+    ConnectTimeout,
+    DecodeError,
+    DNSError,
+    HeadersTooLarge,
+    HTTPError,
+    InvalidRedirect,
+    InvalidURL,
+    NetworkError,
+    ProtocolError,
+    ProxyError,
+    QueueTimeout,
+    ReadError,
+    ReadTimeout,
+    RedirectError,
+    RequestError,
+    ServerDisconnected,
+    StatusError,
+    StreamConsumed,
+    TimeoutError,  # noqa: A004  named by the public contract
+    TLSError,
+    TooManyFailures,
+    TooManyRedirects,
+    TotalTimeout,
+    TransportError,
+    TruncatedResponse,
+    UnsafeRedirect,
+    WriteError,
+)
+from asynchttp.values.events import (
+    AttemptFinished,
+    AttemptStarted,
+    CallFinished,
+    CallStarted,
+    Redirected,
+    RetryRefused,
+    RetryScheduled,
+)
+from asynchttp.values.request import Request
+from asynchttp.values.response import Response
+from asynchttp.values.result import Attempt, Progress, Result, Timings
+from asynchttp.values.timeout import Timeout
+from asynchttp.version import __version__
+
+__all__ = [
+    "Attempt",
+    "AttemptFinished",
+    "AttemptStarted",
+    "AttemptTimeout",
+    "Backoff",
+    "BasicAuth",
+    "BearerAuth",
+    "BodyTooLarge",
+    "CallFinished",
+    "CallStarted",
+    "CertificateError",
+    "CircuitOpen",
+    "Client",
+    "ClientClosed",
+    "ConnectError",
+    "ConnectTimeout",
+    "DNSError",
+    "DecodeError",
+    "HTTPError",
+    "HeadersTooLarge",
+    "IDEMPOTENT",
+    "InvalidRedirect",
+    "InvalidURL",
+    "Limits",
+    "LogEvents",
+    "MaxFailures",
+    "Network",
+    "NetworkError",
+    "Progress",
+    "ProtocolError",
+    "ProxyError",
+    "QueueTimeout",
+    "ReadError",
+    "ReadTimeout",
+    "RedirectError",
+    "Redirected",
+    "Redirects",
+    "Request",
+    "RequestError",
+    "Response",
+    "Result",
+    "Results",
+    "Retry",
+    "RetryBudget",
+    "RetryRefused",
+    "RetryScheduled",
+    "ServerDisconnected",
+    "StatusError",
+    "StreamConsumed",
+    "StreamResponse",
+    "TLSError",
+    "Timeout",
+    "TimeoutError",
+    "Timings",
+    "TooManyFailures",
+    "TooManyRedirects",
+    "TotalTimeout",
+    "TransportError",
+    "TruncatedResponse",
+    "UnsafeRedirect",
+    "WriteError",
+    "__version__",
+    "amap",
+    "run",
+]

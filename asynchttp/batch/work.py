@@ -1,0 +1,203 @@
+"""What a fan-out does with an item: the part that knows HTTP, and the part that knows any coroutine function."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+from asynchttp.policy.admission import Admission
+from asynchttp.runtime.call import Call, attach
+from asynchttp.runtime.deadlines import Deadlines
+from asynchttp.runtime.gate import Gate
+from asynchttp.values.errors import ClientClosed, HTTPError, QueueTimeout, StatusError, TotalTimeout
+from asynchttp.values.response import Answer
+from asynchttp.values.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from asynchttp.engine import Engine
+    from asynchttp.policy.admission import Ticket
+    from asynchttp.runtime.clock import Clock
+    from asynchttp.values.request import Request
+
+
+class Unit:
+    """One item on its way: read, waiting for a slot, running."""
+
+    __slots__ = ("index", "item", "key", "priority", "queue", "queued", "request", "since", "ticket", "timer")
+
+    def __init__(self, index: int, item: Any, since: float) -> None:
+        """It was just read."""
+        self.index = index
+        self.item = item
+        self.since = since
+        self.request: Request | None = None
+        self.key: Hashable = None
+        self.priority = 0
+        self.queue: float | None = None
+        self.queued = 0.0
+        self.ticket: Ticket | None = None
+        self.timer: Any = None
+
+
+class Work(Protocol):
+    """What is done with each item."""
+
+    clock: Clock
+    gate: Gate
+
+    def prepare(self, unit: Unit) -> None:
+        """Say where the unit queues; what it raises makes a failed result of the item."""
+        ...
+
+    async def run(self, unit: Unit) -> Result[Any]:
+        """Do it, and give its slot back, whatever happens; only a cancellation is raised."""
+        ...
+
+    def close(self) -> None:
+        """The fan-out is over; again does nothing."""
+        ...
+
+
+class Sending:
+    """Items are requests, each is one call of a client.
+
+    An item is a call from the moment it is let in: that is when its `total` begins. The wait before it is `queued`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        build: Callable[[Any], Request],
+        begin: Callable[[Request], Call],
+        accept: Callable[[Any], bool],
+    ) -> None:
+        """Use the client's engine, and its way to make requests and calls."""
+        self.clock = engine.state.clock
+        self.gate = engine.state.gate
+        self._engine = engine
+        self._build = build
+        self._begin = begin
+        self._accept = accept
+
+    def prepare(self, unit: Unit) -> None:
+        """Make the request; its origin is where it queues."""
+        request = unit.request = self._build(unit.item)
+        call = self._begin(request)
+        attach(request, call)
+        unit.key = request.origin
+        unit.priority = request.priority
+        unit.queue = call.clocks.queue
+
+    async def run(self, unit: Unit) -> Result[Any]:
+        """Send it with the slot that it has."""
+        request = unit.request
+        assert request is not None and unit.ticket is not None  # noqa: PT018  prepared and let in
+        call: Call = request._call
+        call.ticket = unit.ticket
+        call.queued = call.waited = unit.queued
+        call.group = unit.ticket.group
+        call.begin(self.clock.now())
+        response: Any = None
+        failure: BaseException | None = None
+        try:
+            response = await self._engine.send(request)
+            failure = self._refusal(response)
+        except StatusError as error:
+            response, failure = error.response, error
+        except Exception as error:  # noqa: BLE001  it becomes the result of the item, whatever it is
+            failure = error
+        finally:
+            if call.ticket is not None:  # nothing was sent: a middleware answered, or the client is closed
+                self.gate.leave(call.ticket)
+                call.ticket = None
+            request._call = None
+        return Result(
+            unit.index,
+            unit.item,
+            request=request,
+            value=response,
+            error=failure,
+            attempts=call.attempts,
+            elapsed=self.clock.now() - call.started,
+            queued=unit.queued,
+        )
+
+    def close(self) -> None:
+        """The client goes on."""
+
+    def _refusal(self, response: Any) -> StatusError | None:
+        return None if self._accept(response) else response.refusal()
+
+
+class Applying:
+    """Items are arguments of a coroutine function."""
+
+    def __init__(self, function: Callable[[Any], Awaitable[Any]], clock: Clock) -> None:
+        """Call `function(item)` for each item."""
+        self.clock = clock
+        self.gate = Gate(Admission())
+        self.deadlines = Deadlines(clock)
+        self._function = function
+
+    def close(self) -> None:
+        """Stop the timer."""
+        self.deadlines.close()
+
+    def prepare(self, unit: Unit) -> None:
+        """All items queue in one place."""
+
+    async def run(self, unit: Unit) -> Result[Any]:
+        """Await the function."""
+        started = self.clock.now()
+        value: Any = None
+        failure: BaseException | None = None
+        try:
+            value = await self._function(unit.item)
+            if isinstance(value, Answer) and not value.ok and hasattr(value, "refusal"):
+                failure = value.refusal()
+        except Exception as error:  # noqa: BLE001  it becomes the result of the item, whatever it is
+            failure = error
+        finally:
+            assert unit.ticket is not None
+            self.gate.leave(unit.ticket)
+        elapsed = self.clock.now() - started
+        return Result(unit.index, unit.item, value=value, error=failure, elapsed=elapsed, queued=unit.queued)
+
+
+def bad_item(unit: Unit, error: Exception) -> Result[Any]:
+    """The result of an item that is no request."""
+    error.add_note(f"this is item {unit.index} of the input")
+    return Result(unit.index, unit.item, error=error)
+
+
+def unfinished(unit: Unit, why: str, now: float, *, started: bool) -> Result[Any]:
+    """The result of an item that the end of its fan-out overtook; `why` is "batch", "closed", "queue" or "cancelled"."""
+    error = _ending(unit, why, started=started)
+    call = None if unit.request is None else unit.request._call
+    attempts = [] if call is None else call.attempts
+    if isinstance(error, HTTPError):
+        error.request = unit.request
+        error.attempts = attempts
+        error.elapsed = now - unit.since
+        error.sent = None if attempts else False
+    elapsed = now - unit.since - unit.queued if started else 0.0
+    queued = unit.queued if started else now - unit.since
+    return Result(
+        unit.index, unit.item, request=unit.request, error=error, attempts=attempts, elapsed=elapsed, queued=queued
+    )
+
+
+def _ending(unit: Unit, why: str, *, started: bool) -> BaseException:
+    where = "was running" if started else "was waiting for a slot; nothing was sent"
+    if why == "batch":
+        return TotalTimeout(
+            f"timed out: batch_timeout ended the fan-out while item {unit.index} {where}", phase="batch"
+        )
+    if why == "closed":
+        return ClientClosed(f"the client was closed while item {unit.index} {where}")
+    if why == "queue":
+        msg = f"timed out: item {unit.index} waited {unit.queue} s for a slot of {unit.key} (queue); nothing was sent"
+        return QueueTimeout(msg, limit=unit.queue, phase="queue")
+    return asyncio.CancelledError(f"item {unit.index} was cancelled")

@@ -1,0 +1,232 @@
+"""The one ordered list of layers, and the life of the calls that run through it.
+
+From the outside in; a policy that is switched off is not in the list::
+
+    observe              tells the observers                         once a call
+    middlewares          the user's                                  once a call
+    exchange             credentials, redirects                      once a hop
+    retry                budget; nothing is held while it sleeps     once a hop
+    limits               a slot                                      once an attempt
+    attempt              its clock, its record, its body             once an attempt
+    network_middlewares  the user's                                  once an attempt
+    transport            bytes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asynchttp.middleware.attempt import AttemptLayer
+from asynchttp.middleware.chain import wrap
+from asynchttp.middleware.exchange import Exchange
+from asynchttp.middleware.limits import LimitsLayer
+from asynchttp.middleware.observe import Observe, Observers
+from asynchttp.middleware.retry import RetryLayer
+from asynchttp.policy.admission import Admission, Group
+from asynchttp.policy.budget import Budget
+from asynchttp.runtime.call import call_of
+from asynchttp.runtime.deadlines import Deadlines, Guard
+from asynchttp.runtime.gate import Gate
+from asynchttp.transports.aiohttp import AiohttpTransport
+from asynchttp.transports.stream import StreamResponse
+from asynchttp.values.errors import ClientClosed, TotalTimeout
+from asynchttp.values.masking import mask_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from asynchttp.policy.auth import Auth
+    from asynchttp.policy.budget import RetryBudget
+    from asynchttp.policy.limits import Limits
+    from asynchttp.runtime.call import Call
+    from asynchttp.runtime.clock import Clock
+    from asynchttp.values.events import Observer
+    from asynchttp.values.protocols import Handler, Middleware, Transport
+    from asynchttp.values.request import Request
+
+CLOSING = 1.0  # seconds that a cancelled call may take to unwind before it is left behind, with a warning
+
+#: Makes the transport of a client that was given none; tests and examples put another in its place.
+default_transport: Callable[..., Transport] = AiohttpTransport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layers:
+    """What the list of layers is made from."""
+
+    observers: Sequence[Observer] = ()
+    middlewares: Sequence[Middleware] = ()
+    network_middlewares: Sequence[Middleware] = ()
+    auth: Mapping[str, Auth]
+    sensitive: frozenset[str] = frozenset()
+    max_body: int | None = None
+
+
+class State:
+    """What clients that come from one another share, as far as they do not change it."""
+
+    __slots__ = ("budget", "clock", "deadlines", "gate", "random", "transport")
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        limits: Limits,
+        budget: RetryBudget | None,
+        clock: Clock,
+        random: Callable[[], float],
+    ) -> None:
+        """Begin with nothing running and every bucket full."""
+        self.transport = transport
+        self.clock = clock
+        self.random = random
+        self.deadlines = Deadlines(clock)
+        self.gate = Gate(Admission(limits.concurrency, limits.per_host))
+        self.budget = None if budget is None else Budget(budget)
+
+
+class Engine:
+    """Sends requests through the layers, and knows every call that is not over."""
+
+    def __init__(self, layers: Layers, state: State) -> None:
+        """Put the layers together."""
+        self.state = state
+        self.group = Group()
+        self.closed = False
+        self.calls: dict[Call, Request] = {}
+        self.streams: set[StreamResponse] = set()
+        self._idle: asyncio.Future[None] | None = None
+        self._plain = self._chain(layers, retry=False)
+        self._retrying = self._chain(layers, retry=True)
+
+    def _chain(self, layers: Layers, *, retry: bool) -> Handler:
+        state = self.state
+        clock, deadlines = state.clock, state.deadlines
+        observers = Observers(layers.observers)
+        admission = state.gate.admission
+        handler: Handler = wrap(layers.network_middlewares, state.transport.send)
+        handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body).handle
+        if admission.concurrency is not None or admission.per_host is not None:
+            handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
+        if retry:
+            handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
+        handler = Exchange(handler, layers.auth, layers.sensitive, observers, clock).handle
+        handler = wrap(layers.middlewares, handler)
+        return Observe(handler, observers, clock).handle if observers else handler
+
+    async def send(self, request: Request) -> Any:
+        """The answer to one call; ends within `total`, and with `ClientClosed` when the engine is closed."""
+        call = call_of(request)
+        if self.closed:
+            raise closed(request)
+        task = asyncio.current_task()
+        assert task is not None
+        guard = call.guard = Guard(task)
+        entry = None
+        if call.deadline is not None:
+            entry = self.state.deadlines.add(call.deadline, functools.partial(guard.interrupt, "total"))
+        self.calls[call] = request
+        try:
+            answer = await (self._plain if call.retry is None else self._retrying)(request)
+        except asyncio.CancelledError:
+            if guard.reason is None or not guard.release():
+                raise
+            raise self._interrupted(guard.reason, request, call) from None
+        except Exception as error:
+            if guard.reason is not None:
+                guard.release()
+            _note(error, call)
+            raise
+        else:
+            if guard.reason is not None:
+                guard.release()
+            return self._hand_over(answer, request, call)
+        finally:
+            if entry is not None:
+                self.state.deadlines.discard(entry)
+            del self.calls[call]
+            if self._idle is not None and not self.calls and not self._idle.done():
+                self._idle.set_result(None)
+
+    def _hand_over(self, answer: Any, request: Request, call: Call) -> Any:
+        answer.attempts = call.attempts
+        answer.elapsed = self.state.clock.now() - call.started
+        if call.history:
+            answer.history = tuple(call.history)
+        if answer._request is None:
+            answer._request = request
+        if isinstance(answer, StreamResponse) and not answer.closed:
+            self.streams.add(answer)
+            answer.on_close(functools.partial(self.streams.discard, answer))
+            if call.deadline is not None:
+                answer.limit(self.state.deadlines, call.deadline)
+        return answer
+
+    def _interrupted(self, reason: object, request: Request, call: Call) -> TotalTimeout | ClientClosed:
+        elapsed = self.state.clock.now() - call.started
+        sent = None if call.attempts else False
+        if reason == "closed":
+            return closed(request, call, elapsed)
+        tried = f"attempt {len(call.attempts)}" if call.attempts else "nothing was sent yet"
+        where = f"{request.method} {mask_url(request.url)}, {tried}, after {elapsed:.3g} s"
+        msg = f"timed out: the whole call took longer than {call.clocks.total} s (total) [{where}]"
+        error = TotalTimeout(
+            msg,
+            request=request,
+            attempts=call.attempts,
+            elapsed=elapsed,
+            sent=sent,
+            limit=call.clocks.total,
+            phase="call",
+        )
+        _note(error, call)
+        return error
+
+    async def aclose(self, grace: float = 0.0) -> None:
+        """Take no more calls, let those that run finish for `grace` seconds, end the rest with `ClientClosed`."""
+        self.closed = True
+        if grace > 0 and self.calls:
+            await self._wait_idle(grace)
+        current = asyncio.current_task()
+        for call in list(self.calls):
+            guard = call.guard
+            if guard is not None and guard.task is not current:
+                guard.interrupt("closed")
+        for stream in list(self.streams):
+            await stream.abort(closed(stream.request))
+        if any(call.guard is not None and call.guard.task is not current for call in self.calls):
+            await self._wait_idle(CLOSING)
+
+    async def _wait_idle(self, seconds: float) -> None:
+        self._idle = asyncio.get_running_loop().create_future()
+        entry = self.state.deadlines.add(self.state.clock.now() + seconds, functools.partial(_settle, self._idle))
+        try:
+            await self._idle
+        finally:
+            self.state.deadlines.discard(entry)
+            self._idle = None
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def closed(request: Request, call: Call | None = None, elapsed: float = 0.0) -> ClientClosed:
+    """The error of a call that the closing of its client ended, or that came after it."""
+    attempts = [] if call is None else call.attempts
+    when = "before this call ended" if call is not None else "and takes no more calls"
+    msg = f"the client was closed {when} [{request.method} {mask_url(request.url)}]"
+    return ClientClosed(msg, request=request, attempts=attempts, elapsed=elapsed, sent=None if attempts else False)
+
+
+def _note(error: Exception, call: Call) -> None:
+    """Sum the attempts up, where there was more than one."""
+    attempts = call.attempts
+    if len(attempts) > 1:
+        came = ", ".join(str(a.status) if a.error is None else type(a.error).__name__ for a in attempts)
+        why = f"; the last was not retried: {attempts[-1].reason}" if attempts[-1].reason else ""
+        error.add_note(f"{len(attempts)} attempts: {came}{why}")

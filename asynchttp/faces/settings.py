@@ -1,0 +1,190 @@
+"""What a client was told: every constructor argument, checked, and what is made of it."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from asynchttp import engine
+from asynchttp.policy.auth import bind_auth
+from asynchttp.policy.budget import RetryBudget
+from asynchttp.policy.decode import accept_encoding
+from asynchttp.policy.followup import as_redirects
+from asynchttp.policy.limits import Limits
+from asynchttp.policy.network import Network
+from asynchttp.policy.retry import Retry
+from asynchttp.values.checks import check_count, check_headers
+from asynchttp.values.masking import mask_url
+from asynchttp.values.timeout import DEFAULT_TIMEOUT, as_timeout
+from asynchttp.values.url import parse_base, parse_url
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+    from asynchttp.policy.followup import Redirects
+    from asynchttp.values.protocols import Transport
+    from asynchttp.values.timeout import Timeout
+
+MAX_BODY = 100 * 2**20
+# What decides how bytes move: a client that changes one of these has connections of its own.
+WIRE = frozenset({"session", "transport", "proxy", "tls", "trust_env", "network"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Settings:
+    """The arguments of `Client`, as given."""
+
+    base_url: Any = None
+    headers: Any = None
+    params: Any = None
+    auth: Any = None
+    limits: Limits = Limits()
+    timeout: Any = DEFAULT_TIMEOUT
+    retry: Retry | None = Retry()
+    budget: RetryBudget | None = RetryBudget()
+    redirects: Any = 10
+    raise_for_status: Any = False
+    max_body: int | None = MAX_BODY
+    proxy: Any = None
+    tls: Any = None
+    trust_env: bool = False
+    network: Network | None = None
+    middlewares: Any = ()
+    network_middlewares: Any = ()
+    observers: Any = ()
+    sensitive_headers: Any = ()
+    session: Any = None
+    transport: Any = None
+
+    def __post_init__(self) -> None:
+        """Refuse, at once and by name, what cannot work."""
+        _check_type("limits", self.limits, Limits)
+        _check_type("retry", self.retry, Retry, none="switches retries off")
+        _check_type("budget", self.budget, RetryBudget, none="means no bound")
+        _check_type("network", self.network, Network, none="means the defaults")
+        check_count("max_body", self.max_body, none=True)
+        if not isinstance(self.raise_for_status, bool) and not callable(self.raise_for_status):
+            msg = f"raise_for_status= must be True, False or a callable, not {self.raise_for_status!r}"
+            raise TypeError(msg)
+        if not isinstance(self.trust_env, bool):
+            msg = f"trust_env= must be True or False, not {self.trust_env!r}"
+            raise TypeError(msg)
+        for name in ("middlewares", "network_middlewares", "observers"):
+            for member in getattr(self, name):
+                if not callable(member):
+                    msg = f"{name}= holds {member!r}, which cannot be called"
+                    raise TypeError(msg)
+        self._check_wire()
+
+    def _check_wire(self) -> None:
+        if self.transport is not None and not callable(getattr(self.transport, "send", None)):
+            msg = f"transport= must have async send(request) and aclose(), {type(self.transport).__name__} has not"
+            raise TypeError(msg)
+        owner = next((name for name in ("session", "transport") if getattr(self, name) is not None), None)
+        if owner is None:
+            return
+        clashing = [name for name in ("proxy", "tls", "network") if getattr(self, name) is not None]
+        clashing += ["trust_env"] * self.trust_env + ["session"] * (owner == "transport" and self.session is not None)
+        if clashing:
+            msg = f"{owner}= brings its own {', '.join(clashing)}: set it there, or leave {owner}= out"
+            raise ValueError(msg)
+
+    def changed(self, changes: dict[str, Any]) -> Settings:
+        """These settings with some replaced; a `Timeout` inherits the fields it leaves out.
+
+        Raises:
+            TypeError: an unknown name.
+        """
+        known = {field.name for field in fields(self)}
+        unknown = sorted(changes.keys() - known)
+        if unknown:
+            msg = f"a client has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}"
+            raise TypeError(msg)
+        if "timeout" in changes:
+            changes = {**changes, "timeout": as_timeout(changes["timeout"]).over(self.clocks())}
+        return replace(self, **changes)
+
+    def clocks(self) -> Timeout:
+        """The timeout with every field settled."""
+        return as_timeout(self.timeout).over(DEFAULT_TIMEOUT)
+
+    def base(self) -> URL | None:
+        """The parsed base URL, or None."""
+        return None if self.base_url is None else parse_base(self.base_url)
+
+    def default_headers(self, agent: str) -> CIMultiDictProxy[str]:
+        """What every request carries unless it says otherwise."""
+        headers = CIMultiDict({"Accept": "*/*", "Accept-Encoding": accept_encoding(), "User-Agent": agent})
+        if self.headers is not None:
+            headers.update(check_headers(self.headers))
+        return CIMultiDictProxy(headers)
+
+    def follow(self) -> Redirects:
+        """The redirect rules."""
+        return as_redirects(self.redirects)
+
+    def layers(self) -> engine.Layers:
+        """What the engine puts its layers together from."""
+        if isinstance(self.sensitive_headers, str):
+            msg = "sensitive_headers= must be a collection of names, not one str"
+            raise TypeError(msg)
+        return engine.Layers(
+            observers=tuple(self.observers),
+            middlewares=tuple(self.middlewares),
+            network_middlewares=tuple(self.network_middlewares),
+            auth=bind_auth(self.auth, self.base()),
+            sensitive=frozenset(name.lower() for name in self.sensitive_headers),
+            max_body=self.max_body,
+        )
+
+    def make_transport(self) -> Transport:
+        """The transport that was given, or a new one."""
+        if self.transport is not None:
+            given: Transport = self.transport
+            return given
+        return engine.default_transport(
+            session=self.session,
+            tls=_tls(self.tls),
+            proxy=_proxy(self.proxy),
+            trust_env=self.trust_env,
+            network=self.network,
+            idle=self.limits.idle,
+        )
+
+
+def _check_type(name: str, value: object, kind: type, none: str = "") -> None:
+    if isinstance(value, kind) or (value is None and none):
+        return
+    or_none = f", or None, which {none}" if none else ""
+    msg = f"{name}= must be asynchttp.{kind.__name__}(...){or_none}, not {value!r}"
+    raise TypeError(msg)
+
+
+def _tls(value: Any) -> ssl.SSLContext | bool | None:
+    """TLS 1.2 at least; a path adds nothing to the system's CAs but replaces them."""
+    if value is None or isinstance(value, ssl.SSLContext):
+        return value
+    if value is False:
+        msg = "tls=False: certificates are not verified, so anybody on the way can read and change everything"
+        warnings.warn(msg, UserWarning, stacklevel=5)
+        return False
+    if isinstance(value, str) or hasattr(value, "__fspath__"):
+        context = ssl.create_default_context(cafile=value)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+    msg = f"tls= must be an ssl.SSLContext, the path of a CA bundle, or False, not {value!r}"
+    raise TypeError(msg)
+
+
+def _proxy(value: Any) -> str | None:
+    if value is None:
+        return None
+    url = parse_url(value)
+    if url.scheme not in {"http", "https"} or url.raw_host is None:
+        msg = f"proxy= must be an http:// or https:// URL, not {mask_url(url)}"
+        raise ValueError(msg)
+    return str(url)

@@ -1,0 +1,1 @@
+"""Floor 4: one driver for each policy."""

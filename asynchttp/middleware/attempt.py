@@ -1,0 +1,173 @@
+"""One attempt: its clock, its record, its body, and the one free resend."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any
+
+from asynchttp.policy.retry import IDEMPOTENT
+from asynchttp.runtime.call import call_of
+from asynchttp.runtime.deadlines import Guard
+from asynchttp.values.body import StreamBody
+from asynchttp.values.errors import AttemptTimeout, HTTPError, ServerDisconnected
+from asynchttp.values.events import AttemptFinished, AttemptStarted
+from asynchttp.values.masking import mask_url
+from asynchttp.values.response import Response
+from asynchttp.values.result import Attempt
+
+if TYPE_CHECKING:
+    from asynchttp.middleware.observe import Observers
+    from asynchttp.runtime.call import Call
+    from asynchttp.runtime.clock import Clock
+    from asynchttp.runtime.deadlines import Deadlines
+    from asynchttp.values.protocols import Handler
+    from asynchttp.values.request import Request
+
+
+class RetryDenied(Exception):
+    """The budget has nothing left for the retry that was just let in."""
+
+
+class AttemptLayer:
+    """Gives an attempt its clock and reads the body of a buffered call.
+
+    The clock covers the network middlewares, the transport and the body (the headers only, for a stream). An answer
+    that will be retried is left unread: whoever retries drains it.
+    """
+
+    __slots__ = ("_clock", "_deadlines", "_max_body", "_next", "_observers")
+
+    def __init__(
+        self, handler: Handler, clock: Clock, deadlines: Deadlines, observers: Observers, max_body: int | None
+    ) -> None:
+        """Wrap `handler`."""
+        self._next = handler
+        self._clock = clock
+        self._deadlines = deadlines
+        self._observers = observers
+        self._max_body = max_body
+
+    async def handle(self, request: Request) -> Any:
+        """One attempt, recorded in the call's `attempts`."""
+        call = call_of(request)
+        toll = call.toll
+        if toll is not None:
+            call.toll = None
+            if not toll():
+                raise RetryDenied
+        try:
+            return await self._attempt(request, call)
+        except ServerDisconnected as error:
+            if not _may_resend(request, call, error):
+                raise
+        # A server may close an idle connection at any time; this costs nobody anything (RFC 9112, 9.3.1).
+        call.resent = call.fresh = True
+        call.attempts[-1].reason = "the connection was closed while idle: sent again"
+        return await self._attempt(request, call)
+
+    async def _attempt(self, request: Request, call: Call) -> Any:
+        clock = self._clock
+        started = clock.now()
+        attempt = Attempt(len(call.attempts) + 1, request.url, started, call.waited)
+        call.attempts.append(attempt)
+        call.wire = None
+        if self._observers:
+            self._observers.tell(AttemptStarted(request, attempt.number, attempt.queued, started))
+        try:
+            limit = call.clocks.attempt
+            if limit is None:
+                answer = await self._exchange(request, call, attempt)
+            else:
+                answer = await self._guarded(request, call, attempt, started + limit)
+            attempt.status = answer.status
+        except HTTPError as error:
+            attempt.error = error
+            self._record(attempt, call)
+            _explain(error, request, call, attempt)
+            raise
+        except BaseException as error:
+            attempt.error = error
+            raise
+        else:
+            return answer
+        finally:
+            call.fresh = False
+            self._record(attempt, call)
+            if self._observers:
+                self._observers.tell(AttemptFinished(request, attempt, clock.now()))
+
+    async def _guarded(self, request: Request, call: Call, attempt: Attempt, due: float) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        guard = Guard(task)
+        entry = self._deadlines.add(due, functools.partial(guard.interrupt, "attempt"))
+        try:
+            answer = await self._exchange(request, call, attempt)
+        except asyncio.CancelledError:
+            if guard.reason is None or not guard.release():
+                raise
+            raise _timeout(call, attempt) from None
+        except BaseException:
+            if guard.reason is not None:
+                guard.release()
+            raise
+        else:
+            if guard.reason is not None:
+                guard.release()
+            return answer
+        finally:
+            self._deadlines.discard(entry)
+
+    async def _exchange(self, request: Request, call: Call, attempt: Attempt) -> Any:
+        answer = await self._next(request)
+        if answer._request is None:
+            answer._request = request
+        if type(answer) is Response:
+            return answer
+        attempt.headers = self._clock.now() - attempt.started
+        attempt.status = answer.status
+        if call.streaming or (answer.status >= 400 and call.spares is not None and call.spares(answer)):
+            return answer
+        return await answer.aread(self._max_body)
+
+    def _record(self, attempt: Attempt, call: Call) -> None:
+        attempt.elapsed = self._clock.now() - attempt.started
+        wire = call.wire
+        if wire is not None:
+            attempt.connect = wire.connect
+            attempt.connection = wire.connection
+            attempt.reused = wire.reused
+
+
+def _may_resend(request: Request, call: Call, error: ServerDisconnected) -> bool:
+    """Rule 19: on a kept-alive connection, before one byte of an answer, idempotent, replayable, once a call."""
+    if not error.reused or call.resent or (call.retry is not None and not call.retry.resend):
+        return False
+    return request.method in IDEMPOTENT and replayable(request)
+
+
+def replayable(request: Request) -> bool:
+    """Whether the body can be sent (again): there is none, it is bytes, it can be opened anew, or nobody read it yet."""
+    body = request.body
+    return not isinstance(body, StreamBody) or body.replayable or not body.started
+
+
+def _timeout(call: Call, attempt: Attempt) -> AttemptTimeout:
+    phase = "the answer's headers" if attempt.headers is None else "the body"
+    if call.wire is not None and not call.wire.connected:
+        phase = "a connection"
+    sent = False if call.wire is not None and not call.wire.connected else None
+    msg = f"timed out: the attempt took longer than {call.clocks.attempt} s, while waiting for {phase} (attempt)"
+    return AttemptTimeout(msg, limit=call.clocks.attempt, phase=phase, sent=sent)
+
+
+def _explain(error: HTTPError, request: Request, call: Call, attempt: Attempt) -> None:
+    """Complete the facts and the sentence: which request, which attempt, after how long."""
+    elapsed = attempt.started - call.started + (attempt.elapsed or 0.0)
+    if error.request is None:
+        error.request = request
+    error.attempts = call.attempts
+    error.elapsed = elapsed
+    where = f"{request.method} {mask_url(request.url)}, attempt {attempt.number}, after {elapsed:.3g} s"
+    error.args = (f"{error.message} [{where}]",)

@@ -1,0 +1,126 @@
+"""Tell the observers; what they raise changes nothing and is reported."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from asynchttp.runtime.call import call_of
+from asynchttp.values.events import (
+    AttemptFinished,
+    AttemptStarted,
+    CallFinished,
+    CallStarted,
+    Redirected,
+    RetryRefused,
+    RetryScheduled,
+)
+from asynchttp.values.masking import mask_text, mask_url
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asynchttp.runtime.clock import Clock
+    from asynchttp.values.events import Event, Observer
+    from asynchttp.values.protocols import Handler
+    from asynchttp.values.request import Request
+
+
+class Observers:
+    """Hands each event to each observer, in order; false when there is none."""
+
+    __slots__ = ("_observers",)
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        """Keep the observers."""
+        self._observers = tuple(observers)
+
+    def __bool__(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._observers)
+
+    def tell(self, event: Event) -> None:
+        """Call every observer; one that raises is reported through the loop's exception handler."""
+        for observer in self._observers:
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001  reported just below, and it must not change the outcome
+                name = getattr(observer, "__qualname__", repr(observer))
+                message = f"the observer {name} raised while it was told of {type(event).__name__}"
+                asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+
+
+class Observe:
+    """The outermost layer: `CallStarted` and `CallFinished`."""
+
+    __slots__ = ("_clock", "_next", "_observers")
+
+    def __init__(self, handler: Handler, observers: Observers, clock: Clock) -> None:
+        """Wrap `handler`."""
+        self._next = handler
+        self._observers = observers
+        self._clock = clock
+
+    async def handle(self, request: Request) -> Any:
+        """Tell when the call begins and how it ends."""
+        call = call_of(request)
+        self._observers.tell(CallStarted(request, call.started))
+        status: int | None = None
+        failure: BaseException | None = None
+        try:
+            answer = await self._next(request)
+            status = answer.status
+        except BaseException as error:
+            failure = error
+            raise
+        else:
+            return answer
+        finally:
+            now = self._clock.now()
+            event = CallFinished(request, status, failure, len(call.attempts), now - call.started, now)
+            self._observers.tell(event)
+
+
+class LogEvents:
+    """An observer that logs each event as one line: failures and retries at `level`, the rest at DEBUG.
+
+    Args:
+        logger: a `logging.Logger`; by default the one named "asynchttp".
+        level: for what went wrong; 20 (INFO) by default.
+
+    Secrets in URLs are masked.
+
+    Example:
+        >>> observers = (LogEvents(),)
+    """
+
+    def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:
+        """Keep where to log."""
+        self._logger = logging.getLogger("asynchttp") if logger is None else logger
+        self._level = level
+
+    def __call__(self, event: Event) -> None:
+        """Log one event."""
+        level, line = _line(event, self._level)
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s %s %s", event.request.method, mask_url(event.request.url), line)
+
+
+def _line(event: Event, level: int) -> tuple[int, str]:
+    match event:
+        case CallStarted():
+            return logging.DEBUG, "started"
+        case AttemptStarted(number=number, queued=queued):
+            return logging.DEBUG, f"attempt {number} let out after {queued:.3f} s in the queue"
+        case AttemptFinished(attempt=attempt):
+            return logging.DEBUG, repr(attempt)[1:-1]
+        case RetryScheduled(wait=wait, reason=reason):
+            return level, f"retry in {wait:.3f} s: {reason}"
+        case RetryRefused(attempt=attempt, reason=reason):
+            return level, f"not retried after attempt {attempt.number}: {reason}"
+        case Redirected(status=status, to=to, cross_origin=cross_origin):
+            return logging.DEBUG, f"{status} to {mask_url(to.url)}{', secrets dropped' if cross_origin else ''}"
+        case CallFinished(status=status, error=error, attempts=attempts, elapsed=elapsed):
+            came = status if error is None else f"{type(error).__name__}: {mask_text(str(error))}"
+            return (logging.DEBUG if error is None else level), f"{came} after {attempts} attempts, {elapsed:.3f} s"

@@ -1,0 +1,345 @@
+"""Who may go next: slots for the whole client, for each host, and for each group of calls.
+
+Theory of operation. A *ticket* asks for one slot. It has a *host* (an origin, or whatever the caller's key says),
+a *group* (the single calls of a client are one group, every fan-out is one of its own), a priority, and it knows
+whether it is a retry. It is admitted when the client, its host and its group all have room; else it waits in the
+*lane* of its group and host::
+
+    Admission ── turns ──> Group ── turns ──> Lane (group × host) ── priority, retries, first come ──> Ticket
+
+Turns are taken by level: the level of a lane is the priority of its first waiter, the level of a group that of its
+first lane. A group that is full is not in the turns; a lane whose host is full is not in its group's turns but in
+the host's list of blocked lanes. So nothing is ever searched: what stands first can go.
+
+Nothing here grows with the number of waiting tickets, hosts or lanes. `P` below is the number of different
+priorities that wait at the moment, `G` the number of groups (fan-outs) that wait for one and the same host.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+
+class _Member(Protocol):
+    level: int | None
+
+    def __hash__(self) -> int: ...
+
+
+M = TypeVar("M", bound=_Member)
+
+
+class Turns(Generic[M]):
+    """Members that take turns, those of the highest level first; O(1) but for O(log P) when a level appears."""
+
+    __slots__ = ("_levels", "_rings")
+
+    def __init__(self) -> None:
+        """Start with nobody waiting."""
+        self._rings: dict[int, OrderedDict[M, None]] = {}
+        self._levels: list[int] = []
+
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._levels)
+
+    @property
+    def level(self) -> int | None:
+        """The highest level at which anybody waits, or None."""
+        return self._levels[-1] if self._levels else None
+
+    def first(self) -> M:
+        """Whose turn it is."""
+        return next(iter(self._rings[self._levels[-1]]))
+
+    def pass_on(self, member: M) -> None:
+        """`member` had its turn and goes to the end of its level."""
+        if member.level is not None:
+            self._rings[member.level].move_to_end(member)
+
+    def put(self, member: M, level: int | None) -> None:
+        """Let `member` wait at `level`, at its end if that is new; None takes it out."""
+        old = member.level
+        if old == level:
+            return
+        if old is not None:
+            ring = self._rings[old]
+            del ring[member]
+            if not ring:
+                del self._rings[old]
+                self._levels.remove(old)
+        member.level = level
+        if level is not None:
+            if level not in self._rings:
+                self._rings[level] = OrderedDict()
+                insort(self._levels, level)
+            self._rings[level][member] = None
+
+
+def _nobody(_ticket: Ticket) -> None:
+    """Wake nobody."""
+
+
+class Ticket:
+    """One request for one slot; `state` is "new", "waiting", "admitted" or "gone".
+
+    `wake` and `owner` belong to the caller: whatever it needs when the ticket is among those that a method returns.
+    """
+
+    __slots__ = ("group", "host", "key", "lane", "owner", "priority", "rank", "state", "wake")
+
+    def __init__(
+        self,
+        key: Hashable,
+        group: Group,
+        priority: int = 0,
+        *,
+        retry: bool = False,
+        wake: Callable[[Ticket], object] = _nobody,
+        owner: Any = None,
+    ) -> None:
+        """Say where the ticket belongs; it asks for nothing yet."""
+        self.key = key
+        self.group = group
+        self.priority = priority
+        # Within a lane: priority, then retries, then first come.
+        self.rank = 2 * priority + 1 if retry else 2 * priority
+        self.state = "new"
+        self.wake = wake
+        self.owner = owner
+        self.host: _Host
+        self.lane: _Lane | None = None
+
+
+class Group:
+    """Calls that share a limit of their own (None: only the client's) and can be paused together."""
+
+    __slots__ = ("lanes", "level", "limit", "paused", "running", "turns", "waiting")
+
+    def __init__(self, limit: int | None = None) -> None:
+        """Start with nothing running."""
+        self.limit = limit
+        self.paused = False
+        self.running = 0
+        self.waiting = 0
+        self.level: int | None = None
+        self.lanes: dict[Hashable, _Lane] = {}
+        self.turns: Turns[_Lane] = Turns()
+
+    @property
+    def open(self) -> bool:
+        """Whether one more of this group may run."""
+        return not self.paused and (self.limit is None or self.running < self.limit)
+
+
+class _Host:
+    """What runs on one host, and the lanes that wait for room there."""
+
+    __slots__ = ("blocked", "key", "lanes", "running")
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self.running = 0
+        self.lanes = 0
+        self.blocked: OrderedDict[_Lane, None] = OrderedDict()
+
+
+class _Lane:
+    """The tickets of one group that wait for one host, by rank, each rank first come."""
+
+    __slots__ = ("group", "host", "level", "queues", "ranks")
+
+    def __init__(self, group: Group, host: _Host) -> None:
+        self.group = group
+        self.host = host
+        self.level: int | None = None
+        self.ranks: list[int] = []
+        self.queues: dict[int, OrderedDict[Ticket, None]] = {}
+
+    def add(self, ticket: Ticket) -> None:
+        queue = self.queues.get(ticket.rank)
+        if queue is None:
+            queue = self.queues[ticket.rank] = OrderedDict()
+            insort(self.ranks, ticket.rank)
+        queue[ticket] = None
+
+    def remove(self, ticket: Ticket) -> None:
+        queue = self.queues[ticket.rank]
+        del queue[ticket]
+        if not queue:
+            del self.queues[ticket.rank]
+            self.ranks.remove(ticket.rank)
+
+    def first(self) -> Ticket:
+        return next(iter(self.queues[self.ranks[-1]]))
+
+
+class Admission:
+    """The queue in front of the wire.
+
+    Every method that can let tickets in returns them, in order, with `state` "admitted"; the caller wakes them.
+
+    Args:
+        concurrency: slots in all; None for no limit.
+        per_host: slots for each host; None for no limit.
+    """
+
+    __slots__ = ("_hosts", "_ready", "concurrency", "per_host", "running", "waiting")
+
+    def __init__(self, concurrency: int | None = None, per_host: int | None = None) -> None:
+        """Start empty."""
+        self.concurrency = concurrency
+        self.per_host = per_host
+        self.running = 0
+        self.waiting = 0
+        self._hosts: dict[Hashable, _Host] = {}
+        self._ready: Turns[Group] = Turns()
+
+    @property
+    def hosts(self) -> int:
+        """How many hosts are remembered: those where something runs or waits."""
+        return len(self._hosts)
+
+    def enter(self, ticket: Ticket) -> bool:
+        """Admit `ticket` at once (True), or let it wait (False); O(1), O(log P) when its priority is new here."""
+        key, group = ticket.key, ticket.group
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._hosts[key] = _Host(key)
+        ticket.host = host
+        # Whoever could go has gone: room in all three means that nobody waits for this slot.
+        if (
+            (self.concurrency is None or self.running < self.concurrency)
+            and (self.per_host is None or host.running < self.per_host)
+            and group.open
+        ):
+            ticket.state = "admitted"
+            self.running += 1
+            host.running += 1
+            group.running += 1
+            return True
+        self._wait(ticket, group, host)
+        return False
+
+    def leave(self, ticket: Ticket) -> Sequence[Ticket]:
+        """Give the slot of an admitted ticket back; O(1), O(G) where its host was full."""
+        ticket.state = "gone"
+        host, group = ticket.host, ticket.group
+        self.running -= 1
+        host.running -= 1
+        group.running -= 1
+        if host.blocked:
+            self._unblock(host)
+        elif not host.running and not host.lanes:
+            del self._hosts[host.key]
+        if group.turns:
+            self._refresh(group)
+        return self._admit() if self._ready else ()
+
+    def withdraw(self, ticket: Ticket) -> Sequence[Ticket]:
+        """Take a ticket back, whatever became of it: waiting, admitted or gone; O(1)."""
+        if ticket.state == "admitted":
+            return self.leave(ticket)
+        if ticket.state == "waiting":
+            ticket.state = "gone"
+            self._forget(ticket)
+        return ()
+
+    def pause(self, group: Group) -> None:
+        """Let nothing more of `group` in; what runs goes on; O(1)."""
+        group.paused = True
+        self._refresh(group)
+
+    def resume(self, group: Group) -> Sequence[Ticket]:
+        """Take `group` up again after `pause`; O(1) for each ticket that is let in."""
+        group.paused = False
+        self._refresh(group)
+        return self._admit()
+
+    def resize(self, concurrency: int | None, per_host: int | None) -> Sequence[Ticket]:
+        """Change the limits while running; lowering them stops nothing that runs; O(hosts that were full)."""
+        self.concurrency = concurrency
+        self.per_host = per_host
+        for host in self._hosts.values():
+            if host.blocked:
+                self._unblock(host)
+        return self._admit()
+
+    def parked(self, group: Group) -> list[Ticket]:
+        """The tickets of `group` that wait; O(their number)."""
+        return [ticket for lane in group.lanes.values() for queue in lane.queues.values() for ticket in queue]
+
+    def _has_room(self, host: _Host) -> bool:
+        return self.per_host is None or host.running < self.per_host
+
+    def _wait(self, ticket: Ticket, group: Group, host: _Host) -> None:
+        lane = group.lanes.get(host.key)
+        if lane is None:
+            lane = group.lanes[host.key] = _Lane(group, host)
+            host.lanes += 1
+        lane.add(ticket)
+        ticket.lane = lane
+        ticket.state = "waiting"
+        self.waiting += 1
+        group.waiting += 1
+        self._place(lane)
+
+    def _place(self, lane: _Lane) -> None:
+        """Put a lane where it belongs: its group's turns, its host's blocked lanes, or nowhere."""
+        host, group = lane.host, lane.group
+        if not lane.ranks:
+            group.turns.put(lane, None)
+            host.blocked.pop(lane, None)
+            del group.lanes[host.key]
+            host.lanes -= 1
+            if not host.running and not host.lanes:
+                del self._hosts[host.key]
+        elif self._has_room(host):
+            group.turns.put(lane, lane.ranks[-1] >> 1)
+        else:
+            group.turns.put(lane, None)
+            host.blocked[lane] = None
+        self._refresh(group)
+
+    def _refresh(self, group: Group) -> None:
+        self._ready.put(group, group.turns.level if group.open else None)
+
+    def _unblock(self, host: _Host) -> None:
+        if self._has_room(host):
+            blocked, host.blocked = host.blocked, OrderedDict()
+            for lane in blocked:
+                self._place(lane)
+
+    def _forget(self, ticket: Ticket) -> None:
+        lane = ticket.lane
+        assert lane is not None
+        ticket.lane = None
+        lane.remove(ticket)
+        self.waiting -= 1
+        ticket.group.waiting -= 1
+        self._place(lane)
+
+    def _admit(self) -> Sequence[Ticket]:
+        admitted: list[Ticket] = []
+        ready = self._ready
+        while ready and (self.concurrency is None or self.running < self.concurrency):
+            group = ready.first()
+            lane = group.turns.first()
+            if not self._has_room(lane.host):
+                self._place(lane)  # another group took the last slot of this host since the lane was placed
+                continue
+            ticket = lane.first()
+            ticket.state = "admitted"
+            self.running += 1
+            lane.host.running += 1
+            group.running += 1
+            self._forget(ticket)
+            group.turns.pass_on(lane)
+            ready.pass_on(group)
+            admitted.append(ticket)
+        return admitted

@@ -1,0 +1,49 @@
+"""Put results back into input order, or hand them on as they come."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Window(Generic[T]):
+    """Finished results that wait for the consumer and, when `ordered`, for those before them.
+
+    Every method is O(1). Memory is what waits; the fan-out stops its intake when `len(window)` reaches its buffer.
+    """
+
+    __slots__ = ("_early", "_next", "_ready", "ordered")
+
+    def __init__(self, *, ordered: bool) -> None:
+        """Start empty; the first index is 0."""
+        self.ordered = ordered
+        self._next = 0
+        self._early: dict[int, T | None] = {}
+        self._ready: deque[T] = deque()
+
+    def __len__(self) -> int:
+        """How many finished results are held."""
+        return len(self._ready) + len(self._early)
+
+    def put(self, index: int, result: T | None) -> bool:
+        """Keep the result of `index` (None: skipped); True when something can be taken now."""
+        if not self.ordered:
+            if result is not None:
+                self._ready.append(result)
+        elif index != self._next:
+            self._early[index] = result
+        else:
+            while True:
+                if result is not None:
+                    self._ready.append(result)
+                self._next += 1
+                if self._next not in self._early:
+                    break
+                result = self._early.pop(self._next)
+        return bool(self._ready)
+
+    def take(self) -> T | None:
+        """The next result, or None when it is not there yet."""
+        return self._ready.popleft() if self._ready else None

@@ -1,0 +1,1 @@
+"""Floor 2: asyncio without HTTP."""

@@ -1,0 +1,126 @@
+"""What one call knows while it runs; every layer reads it, and the hops and attempts of the call share it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asynchttp.policy.admission import Group, Ticket
+    from asynchttp.policy.followup import Redirects
+    from asynchttp.policy.retry import Retry
+    from asynchttp.runtime.deadlines import Guard
+    from asynchttp.values.request import Request
+    from asynchttp.values.response import Response
+    from asynchttp.values.result import Attempt
+    from asynchttp.values.timeout import Clocks
+
+R = TypeVar("R")
+
+
+class Call:
+    """The state of one call, from `engine.send` to its outcome.
+
+    Attributes:
+        clocks, retry, redirects: its settings, inherited ones filled in.
+        group: where its tickets queue.
+        streaming: whether the body is left on the wire.
+        started: clock reading of the call; `deadline` is when `total` runs out, or None.
+        queued: seconds spent in our queue so far, over all attempts; `waited` is the last attempt's part.
+        guard: interrupts the call as a whole (total, close).
+        ticket: a slot that a fan-out already holds for the first attempt.
+        attempts, history: what was tried, and the answers that redirected.
+        retries: retries made so far; `seen` are the statuses that caused them.
+        toll: asked when a retry is let in to be sent; False means that the budget denies it.
+        spares: whether an answer will be retried, so that its body need not be kept.
+        fresh: the next attempt needs a new connection; `resent`: the one free resend was used.
+    """
+
+    __slots__ = (
+        "attempts",
+        "clocks",
+        "deadline",
+        "fresh",
+        "group",
+        "guard",
+        "history",
+        "queued",
+        "redirects",
+        "resent",
+        "retries",
+        "retry",
+        "seen",
+        "spares",
+        "started",
+        "streaming",
+        "ticket",
+        "toll",
+        "waited",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        clocks: Clocks,
+        retry: Retry | None,
+        redirects: Redirects,
+        group: Group,
+        started: float,
+        *,
+        streaming: bool = False,
+        ticket: Ticket | None = None,
+        queued: float = 0.0,
+    ) -> None:
+        """Begin; nothing was tried yet."""
+        self.clocks = clocks
+        self.retry = retry
+        self.redirects = redirects
+        self.group = group
+        self.begin(started)
+        self.streaming = streaming
+        self.ticket = ticket
+        self.queued = queued
+        self.waited = queued
+        self.guard: Guard | None = None
+        self.attempts: list[Attempt] = []
+        self.history: list[Response] = []
+        self.retries = 0
+        self.seen: tuple[int, ...] = ()
+        self.toll: Callable[[], bool] | None = None
+        self.spares: Callable[[Any], bool] | None = None
+        self.fresh = False
+        self.resent = False
+        #: What the transport tells about the connection of the attempt under way.
+        self.wire: Wire | None = None
+
+    def begin(self, now: float) -> None:
+        """Let the clock of the whole call run from `now`."""
+        total = self.clocks.total
+        self.started = now
+        self.deadline = None if total is None else now + total
+
+
+class Wire:
+    """What a transport tells about the connection that an attempt uses."""
+
+    __slots__ = ("connect", "connected", "connection", "reused")
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self.connected = False
+        self.connect: float | None = None
+        self.connection: str | None = None
+        self.reused = False
+
+
+def call_of(request: Request) -> Call:
+    """The call that `request` belongs to."""
+    call: Call = request._call
+    return call
+
+
+def attach(request: R, call: Call | None) -> R:
+    """Make `request` part of `call`."""
+    request._call = call  # type: ignore[attr-defined]
+    return request

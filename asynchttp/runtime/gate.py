@@ -1,0 +1,70 @@
+"""The admission queue with tasks: a call waits with a future; an item of a fan-out brings its own `wake`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asynchttp.policy.admission import Admission, Group, Ticket
+
+
+class Gate:
+    """Lets tickets in as `Admission` decides; wakes whoever waits for one.
+
+    Cancelling `enter` takes the ticket back, wherever it was, so that no slot is lost.
+    """
+
+    __slots__ = ("admission",)
+
+    def __init__(self, admission: Admission) -> None:
+        """Stand in front of `admission`."""
+        self.admission = admission
+
+    def enter(self, ticket: Ticket) -> asyncio.Future[None] | None:
+        """Ask for a slot: None when it is there, else a future to be passed to `wait`."""
+        if self.admission.enter(ticket):
+            return None
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ticket.wake = _settle
+        ticket.owner = waiter
+        return waiter
+
+    async def wait(self, ticket: Ticket, waiter: asyncio.Future[None]) -> None:
+        """Wait until `ticket` is let in; on cancellation it is taken back."""
+        try:
+            await waiter
+        except BaseException:
+            self.withdraw(ticket)
+            raise
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give a slot back and let in who is next; O(1)."""
+        admitted = self.admission.leave(ticket)
+        if admitted:
+            wake(admitted)
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """Take a ticket back whatever became of it; again does nothing."""
+        wake(self.admission.withdraw(ticket))
+
+    def pause(self, group: Group) -> None:
+        """Let nothing more of `group` in."""
+        self.admission.pause(group)
+
+    def resume(self, group: Group) -> None:
+        """Take `group` up again."""
+        wake(self.admission.resume(group))
+
+
+def _settle(ticket: Ticket) -> None:
+    if not ticket.owner.done():
+        ticket.owner.set_result(None)
+
+
+def wake(admitted: Sequence[Ticket]) -> None:
+    """Tell each admitted ticket's owner, in order."""
+    for ticket in admitted:
+        ticket.wake(ticket)

@@ -1,0 +1,343 @@
+"""An answer whose body is still on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import json as _json
+from typing import TYPE_CHECKING, Any, Self
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from asynchttp.policy.decode import Unknown, decoder_for
+from asynchttp.policy.lines import LineSplitter, TextDecoder
+from asynchttp.runtime.deadlines import Guard
+from asynchttp.values.errors import (
+    BodyTooLarge,
+    DecodeError,
+    HTTPError,
+    StreamConsumed,
+    TotalTimeout,
+    TruncatedResponse,
+)
+from asynchttp.values.response import Answer, Response
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+
+    from asynchttp.policy.decode import ContentDecoder
+    from asynchttp.runtime.deadlines import Deadlines
+    from asynchttp.values.protocols import ByteStream
+    from asynchttp.values.request import Request
+
+DRAIN_BYTES = 64 * 2**10
+DRAIN_SECONDS = 0.05
+_STEP = 256 * 2**10  # decoded bytes handed on at once, so that a bomb never unfolds whole
+
+
+class StreamResponse(Answer):
+    """An answer, its body read by iteration; everything else is as in `Response`.
+
+    The body can be iterated once. Reading to the end, leaving ``async with client.stream(...)``, or `aclose` releases
+    the slot and the connection, whatever happens; a connection whose body was not read to its end is closed.
+    Memory stays flat: one chunk is held. While nothing reads, the server is made to wait, and `Timeout.read` stands
+    still.
+
+    Raises (while reading):
+        ReadTimeout: no byte for `Timeout.read` seconds.
+        TruncatedResponse: the body ended early, whatever its framing.
+        DecodeError: the body is not in the content coding that the headers name.
+        StreamConsumed: it was read already.
+    """
+
+    __slots__ = ("_buffered", "_closing", "_deadlines", "_due", "_on_close", "_source", "_state", "received")
+
+    def __init__(
+        self,
+        status: int = 200,
+        *,
+        headers: Mapping[str, str] | None = None,
+        stream: ByteStream | AsyncIterable[bytes],
+        request: Request | None = None,
+        reason: str | None = None,
+        http_version: str = "1.1",
+    ) -> None:
+        """Wrap `stream`, the undecoded body; it needs an `aclose` only if it holds something."""
+        fields = headers if isinstance(headers, CIMultiDictProxy) else CIMultiDictProxy(CIMultiDict(headers or ()))
+        super().__init__(status, fields, request, reason, http_version)
+        self._source = stream
+        self._state = "open"  # open -> reading -> closed
+        self._on_close: list[Callable[[], object]] = []
+        self._closing: HTTPError | None = None
+        self._deadlines: Deadlines | None = None
+        self._due: float | None = None
+        #: Bytes of the body that have arrived, before decoding.
+        self.received = 0
+
+    @classmethod
+    def of(cls, response: Response) -> Self:
+        """A stream over an answer that is there as a whole."""
+        stream = cls(
+            response.status,
+            headers=response.headers,
+            stream=_Whole(response.content),
+            request=response._request,
+            reason=response.reason,
+            http_version=response.http_version,
+        )
+        stream.framing = "none"  # its content is decoded already
+        stream.attempts, stream.history, stream.elapsed = response.attempts, response.history, response.elapsed
+        return stream
+
+    # ── life ─────────────────────────────────────────────────────────────────
+
+    @property
+    def closed(self) -> bool:
+        """Whether the body was read to its end or closed."""
+        return self._state == "closed"
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        """Call `callback` once, when the response is closed; at once if it is."""
+        if self.closed:
+            callback()
+        else:
+            self._on_close.append(callback)
+
+    def limit(self, deadlines: Deadlines, due: float) -> None:
+        """Let reading end with `TotalTimeout` at `due`; for the engine."""
+        self._deadlines = deadlines
+        self._due = due
+
+    async def aclose(self) -> None:
+        """Release the slot and the connection; again does nothing. Cancelling it still releases both."""
+        if self._state == "closed":
+            return
+        self._state = "closed"
+        try:
+            aclose = getattr(self._source, "aclose", None)
+            if aclose is not None:
+                await aclose()
+        finally:
+            callbacks, self._on_close = self._on_close, []
+            for callback in callbacks:
+                callback()
+
+    async def abort(self, error: HTTPError) -> None:
+        """Close it, and let whoever reads on get `error`."""
+        self._closing = error
+        await self.aclose()
+
+    # ── reading ──────────────────────────────────────────────────────────────
+
+    async def iter_raw(self) -> AsyncIterator[bytes]:
+        """The body as it came, in its content coding, chunk by chunk."""
+        self._begin()
+        try:
+            source = aiter(self._source)
+            while (chunk := await self._next(source)) is not None:
+                self.received += len(chunk)
+                yield chunk
+        finally:
+            await self.aclose()
+
+    def iter_bytes(self) -> AsyncIterator[bytes]:
+        """The body, decoded from its content coding, in chunks of at most 256 KiB as they come."""
+        decoder = self._decoder()
+        return self.iter_raw() if decoder is None else self._decoded(decoder)
+
+    async def iter_text(self) -> AsyncIterator[str]:
+        """The body as text, in chunks as they come; bytes that the charset does not know become U+FFFD."""
+        decoder = TextDecoder(self.charset)
+        async for chunk in self.iter_bytes():
+            if text := decoder.feed(chunk):
+                yield text
+        if text := decoder.finish():
+            yield text
+
+    async def iter_lines(self) -> AsyncIterator[str]:
+        """The lines of the body without their ends (LF, CRLF or CR)."""
+        splitter = LineSplitter()
+        async for text in self.iter_text():
+            for line in splitter.feed(text):
+                yield line
+        for line in splitter.finish():
+            yield line
+
+    async def iter_json_lines(self) -> AsyncIterator[Any]:
+        """The JSON value of each line that is not blank (NDJSON, JSON Lines).
+
+        Raises:
+            DecodeError: a line is not JSON; the message has its number.
+        """
+        number = 0
+        async for line in self.iter_lines():
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                value = _json.loads(line)
+            except ValueError as error:
+                msg = f"line {number} of {self._title()} is not JSON: {error}; it starts with {line[:60]!r}"
+                raise DecodeError(msg, request=self._request, sent=True) from error
+            yield value
+
+    async def aread(self, max_body: int | None = None) -> Response:
+        """Read the rest of the body, at most `max_body` decoded bytes, and give the buffered `Response`.
+
+        Raises:
+            BodyTooLarge: the body is larger; the connection is closed.
+        """
+        decoder = self._decoder()
+        self._begin()
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            source = aiter(self._source)
+            while (chunk := await self._next(source)) is not None:
+                self.received += len(chunk)
+                for piece in (chunk,) if decoder is None else _pieces(decoder, chunk):
+                    size += len(piece)
+                    if max_body is not None and size > max_body:
+                        raise self._too_large(max_body, size)
+                    chunks.append(piece)
+            if decoder is not None:
+                decoder.finish()  # everything was fed and taken: this checks that it is whole
+        finally:
+            await self.aclose()
+        return self._buffer(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> Response:
+        """Read what little is left so that the connection can be used again, else close it.
+
+        At most 64 KiB and `seconds` are spent. The `Response` has the body if that was enough; if not, its `content`
+        raises `TruncatedResponse`.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.aread(DRAIN_BYTES)
+        except (HTTPError, TimeoutError) as error:
+            msg = (
+                f"the body of {self._title()} was dropped after {self.received} bytes, because no more was wanted of it"
+            )
+            response = self._buffer(b"")
+            response.body_error = TruncatedResponse(
+                msg, request=self._request, sent=True, part="body", received=self.received
+            )
+            response.body_error.__cause__ = error
+            return response
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    def _begin(self) -> None:
+        if self._closing is not None:
+            raise self._closing
+        if self._state != "open":
+            msg = (
+                f"the body of {self._title()} was read or closed already; iterate it once, "
+                "or read it all with aread() and keep the Response"
+            )
+            raise StreamConsumed(msg, request=self._request, sent=True)
+        self._state = "reading"
+
+    async def _next(self, source: AsyncIterator[bytes]) -> bytes | None:
+        if self._closing is not None:
+            raise self._closing
+        if self._due is None:
+            try:
+                return await anext(source, None)
+            except HTTPError:
+                if self._closing is not None:
+                    raise self._closing from None
+                raise
+        return await self._next_before(self._due, source)
+
+    async def _next_before(self, due: float, source: AsyncIterator[bytes]) -> bytes | None:
+        task = asyncio.current_task()
+        assert task is not None and self._deadlines is not None  # noqa: PT018  set together by limit()
+        guard = Guard(task)
+        entry = self._deadlines.add(due, lambda: guard.interrupt("total"))
+        try:
+            return await anext(source, None)
+        except asyncio.CancelledError:
+            if guard.reason is None or not guard.release():
+                raise
+            msg = (
+                f"timed out: the whole call took longer than `total` allows, while reading the body of {self._title()}"
+            )
+            raise TotalTimeout(msg, request=self._request, sent=True, phase="body") from None
+        finally:
+            self._deadlines.discard(entry)
+
+    def _decoder(self) -> ContentDecoder | None:
+        codings = self.headers.getall("Content-Encoding", ())
+        if not codings or self.framing == "none":
+            return None
+        decoder = decoder_for(codings)
+        if isinstance(decoder, Unknown):
+            self.undecoded = True
+            return None
+        return decoder
+
+    async def _decoded(self, decoder: ContentDecoder) -> AsyncIterator[bytes]:
+        async for chunk in self.iter_raw():
+            for piece in _pieces(decoder, chunk):
+                yield piece
+        decoder.finish()
+
+    def _buffer(self, content: bytes) -> Response:
+        response = Response(
+            self.status,
+            headers=self.headers,
+            content=content,
+            request=self._request,
+            reason=self.reason,
+            http_version=self.http_version,
+        )
+        response.trailers = self.trailers
+        response.framing = self.framing
+        response.undecoded = self.undecoded
+        response.attempts = self.attempts
+        response.history = self.history
+        response.elapsed = self.elapsed
+        return response
+
+    def _too_large(self, limit: int, received: int) -> BodyTooLarge:
+        msg = f"the body of {self._title()} is larger than max_body ({limit} bytes); stream it, or raise max_body"
+        return BodyTooLarge(msg, request=self._request, sent=True, limit=limit, received=received)
+
+    async def __aenter__(self) -> Self:
+        """The response itself."""
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close it."""
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        """Status, URL with secrets masked, and whether the body is still there."""
+        return f"<StreamResponse {self._title()} ({self._state})>"
+
+
+def _pieces(decoder: ContentDecoder, chunk: bytes) -> Iterator[bytes]:
+    """What `chunk` decodes to, in pieces of at most 256 KiB."""
+    piece = decoder.feed(chunk, _STEP)
+    while piece:
+        yield piece
+        piece = decoder.feed(b"", _STEP) if decoder.pending else b""
+
+
+class _Whole:
+    """A body that is there: one chunk, or none."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        content, self._content = self._content, b""
+        if not content:
+            raise StopAsyncIteration
+        return content

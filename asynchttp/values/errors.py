@@ -1,0 +1,305 @@
+"""Every error that a call can end with.
+
+::
+
+    HTTPError                        base of all
+    ├── RequestError                 no usable answer
+    │   ├── TransportError
+    │   │   ├── ConnectError         DNSError · TLSError (CertificateError) · ProxyError · ConnectTimeout
+    │   │   ├── NetworkError         ServerDisconnected · ReadError · WriteError · TruncatedResponse
+    │   │   └── ProtocolError        HeadersTooLarge
+    │   ├── TimeoutError             QueueTimeout · ConnectTimeout · ReadTimeout · AttemptTimeout · TotalTimeout
+    │   ├── RedirectError            TooManyRedirects · UnsafeRedirect · InvalidRedirect
+    │   └── DecodeError · BodyTooLarge · StreamConsumed · CircuitOpen · ClientClosed · TooManyFailures
+    └── StatusError                  a refused answer
+
+Each takes one positional argument, the message; facts are attributes. All can be pickled. Wrong arguments
+are not in this tree: they raise ``ValueError`` (``InvalidURL``) or ``TypeError`` before anything is sent.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asynchttp.values.request import Request
+    from asynchttp.values.response import Response
+    from asynchttp.values.result import Attempt
+
+
+class InvalidURL(ValueError):
+    """A URL that cannot be requested; raised from the call itself, before any I/O."""
+
+
+class HTTPError(Exception):
+    """Base of every error that ends a call.
+
+    Attributes:
+        request: the request of the attempt that failed, or None where there was none.
+        attempts: what was tried, oldest first (see `Attempt`).
+        elapsed: seconds from the call to this error, or None when the call never started.
+        sent: False when the server cannot have seen the request, True when it has, None when nobody knows.
+        retryable: whether this class of error may go away by itself.
+    """
+
+    retryable: bool = False
+    #: True when the error is the caller's doing, so that another attempt cannot help.
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        request: Request | None = None,
+        attempts: Sequence[Attempt] = (),
+        elapsed: float | None = None,
+        sent: bool | None = None,
+        **facts: Any,
+    ) -> None:
+        """Keep the message as the only positional argument and every fact as an attribute."""
+        super().__init__(message)
+        self.request = request
+        self.attempts: Sequence[Attempt] = attempts
+        self.elapsed = elapsed
+        self.sent = sent
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+    @property
+    def message(self) -> str:
+        """The sentence that `str()` shows."""
+        return str(self.args[0]) if self.args else ""
+
+
+class RequestError(HTTPError):
+    """The call ended without a usable answer."""
+
+
+class TransportError(RequestError):
+    """The bytes did not move as HTTP says they must."""
+
+
+class ConnectError(TransportError):
+    """No connection could be made; nothing was sent.
+
+    `local` is True where this machine, not the server, lacked something (file descriptors, ports, memory).
+    """
+
+    retryable = True
+    local: bool = False
+
+    def __init__(self, message: str = "", *, sent: bool | None = False, **facts: Any) -> None:
+        """As `HTTPError`, with ``sent=False``: a request that had no connection was not seen."""
+        super().__init__(message, sent=sent, **facts)
+
+
+class DNSError(ConnectError):
+    """The host name did not resolve; `temporary` tells whether the resolver itself failed."""
+
+    temporary: bool = False
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]
+        """Only a failing resolver may recover; a name that does not exist stays so."""
+        return self.temporary
+
+
+class TLSError(ConnectError):
+    """The TLS handshake failed; retried only when the connection was cut in the middle of it (`cut`)."""
+
+    cut: bool = False
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]
+        """A handshake that both sides finished will fail again the same way."""
+        return self.cut
+
+
+class CertificateError(TLSError):
+    """The server's certificate was refused; never retried."""
+
+
+class ProxyError(ConnectError):
+    """The proxy refused or broke the connection; `status` is what it answered, if it did."""
+
+    status: int | None = None
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]
+        """An unreachable or overloaded proxy may recover; one that says no will say it again."""
+        return self.status is None or self.status in {502, 503, 504}
+
+
+class NetworkError(TransportError):
+    """The connection failed while it was in use."""
+
+    retryable = True
+
+
+class ServerDisconnected(NetworkError):
+    """The server closed or reset the connection before one byte of an answer.
+
+    `reused` is True when the connection had carried an earlier request: a server may close an idle
+    connection at any time, so this is often nobody's fault (RFC 9112, 9.3.1).
+    """
+
+    reused: bool = False
+
+
+class ReadError(NetworkError):
+    """Reading the answer failed."""
+
+
+class WriteError(NetworkError):
+    """Writing the request failed."""
+
+
+class TruncatedResponse(NetworkError):
+    """The answer ended early: `part` is "headers" or "body", `received` and `expected` are in bytes."""
+
+    part: str = "body"
+    received: int | None = None
+    expected: int | None = None
+
+
+class ProtocolError(TransportError):
+    """What arrived is not HTTP, or breaks its rules; the connection is closed."""
+
+
+class HeadersTooLarge(ProtocolError):
+    """The header block exceeds the limits."""
+
+
+class TimeoutError(RequestError, builtins.TimeoutError):  # noqa: A001  named by the public contract
+    """One of the clocks ran out.
+
+    Attributes:
+        clock: "queue", "connect", "read", "attempt", "total" or "batch".
+        limit: seconds that were allowed.
+        phase: what the call was doing.
+    """
+
+    clock: ClassVar[str] = "total"
+    retryable = True
+    limit: float | None = None
+    phase: str = ""
+
+
+class QueueTimeout(TimeoutError):
+    """The call waited too long in our own queue; nothing was sent."""
+
+    clock = "queue"
+    retryable = False
+
+    def __init__(self, message: str = "", *, sent: bool | None = False, **facts: Any) -> None:
+        """As `HTTPError`, with ``sent=False``: what waits in the queue was not sent."""
+        super().__init__(message, sent=sent, **facts)
+
+
+class ConnectTimeout(TimeoutError, ConnectError):
+    """Connecting (name, TCP and TLS) took too long; nothing was sent."""
+
+    clock = "connect"
+    retryable = True
+
+
+class ReadTimeout(TimeoutError):
+    """No byte arrived for `limit` seconds."""
+
+    clock = "read"
+
+
+class AttemptTimeout(TimeoutError):
+    """One attempt took too long."""
+
+    clock = "attempt"
+
+
+class TotalTimeout(TimeoutError):
+    """The whole call, with its redirects, retries and waits, took too long."""
+
+    retryable = False
+
+
+class RedirectError(RequestError):
+    """A redirect could not be followed; `location` is where it pointed (secrets masked)."""
+
+    location: str | None = None
+    response: Response | None = None
+
+
+class TooManyRedirects(RedirectError):
+    """More hops than `Redirects.max`; the answers are in `history`."""
+
+    history: Sequence[Response] = ()
+
+
+class UnsafeRedirect(RedirectError):
+    """Following would carry a body to another origin, leave https, or leave HTTP."""
+
+
+class InvalidRedirect(RedirectError):
+    """The Location header is not a URL that can be requested."""
+
+
+class DecodeError(RequestError):
+    """The body is not what its headers say: content coding, charset or format."""
+
+
+class BodyTooLarge(RequestError):
+    """The decoded body exceeds `max_body`; `limit` and `received` are in bytes."""
+
+    limit: int | None = None
+    received: int | None = None
+
+
+class StreamConsumed(RequestError):
+    """The body of a stream was read already and is not kept."""
+
+
+class CircuitOpen(RequestError):
+    """The circuit breaker of this origin is open; nothing was sent."""
+
+    def __init__(self, message: str = "", *, sent: bool | None = False, **facts: Any) -> None:
+        """As `HTTPError`, with ``sent=False``."""
+        super().__init__(message, sent=sent, **facts)
+
+
+class ClientClosed(RequestError):
+    """The client was closed before this call ended, or before it began."""
+
+
+class TooManyFailures(RequestError):
+    """A fan-out met more failures than its `MaxFailures` allows; `failures` of `finished` items failed."""
+
+    failures: int = 0
+    finished: int = 0
+
+
+class StatusError(HTTPError):
+    """The server answered, and the answer was refused; `response` has its body."""
+
+    def __init__(self, message: str = "", *, response: Response | None = None, **facts: Any) -> None:
+        """As `HTTPError`, with the refused answer."""
+        facts.setdefault("sent", True)
+        super().__init__(message, **facts)
+        self.response = response
+
+    @property
+    def status(self) -> int | None:
+        """The status code of the refused answer."""
+        return None if self.response is None else self.response.status
+
+    @property
+    def problem(self) -> dict[str, Any] | None:
+        """The members of an ``application/problem+json`` body (RFC 9457), or None."""
+        response = self.response
+        if response is None or response.content_type != "application/problem+json":
+            return None
+        try:
+            value = response.json()
+        except (DecodeError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None

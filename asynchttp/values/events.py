@@ -1,0 +1,85 @@
+"""Facts about calls, in the past tense; observers get each one as it happens.
+
+An observer is a callable of one argument. It cannot change an outcome: what it raises is reported through the
+event loop's exception handler and nothing else stops. Times are readings of the client's clock, in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asynchttp.values.request import Request
+    from asynchttp.values.result import Attempt
+
+
+class CallStarted(NamedTuple):
+    """A call was made; nothing was queued or sent yet."""
+
+    request: Request
+    at: float
+
+
+class AttemptStarted(NamedTuple):
+    """An attempt was let out of the queue; `queued` is how long it had waited."""
+
+    request: Request
+    number: int
+    queued: float
+    at: float
+
+
+class AttemptFinished(NamedTuple):
+    """An attempt ended: `attempt` has its status or error and its timings."""
+
+    request: Request
+    attempt: Attempt
+    at: float
+
+
+class RetryScheduled(NamedTuple):
+    """An attempt will be followed by another after `wait` seconds; `reason` says why."""
+
+    request: Request
+    attempt: Attempt
+    wait: float
+    reason: str
+    at: float
+
+
+class RetryRefused(NamedTuple):
+    """A failed attempt will not be followed by another; `reason` says why ("attempts", "budget exhausted", ...)."""
+
+    request: Request
+    attempt: Attempt
+    reason: str
+    at: float
+
+
+class Redirected(NamedTuple):
+    """A redirect will be followed; `cross_origin` tells whether secrets were dropped."""
+
+    request: Request
+    status: int
+    to: Request
+    cross_origin: bool
+    at: float
+
+
+class CallFinished(NamedTuple):
+    """A call ended with a status or an error, after `elapsed` seconds and `attempts` attempts."""
+
+    request: Request
+    status: int | None
+    error: BaseException | None
+    attempts: int
+    elapsed: float
+    at: float
+
+
+Event: TypeAlias = (
+    CallStarted | AttemptStarted | AttemptFinished | RetryScheduled | RetryRefused | Redirected | CallFinished
+)
+Observer: TypeAlias = "Callable[[Event], object]"

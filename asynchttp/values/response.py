@@ -1,0 +1,251 @@
+"""What came back: the answer, with its body read."""
+
+from __future__ import annotations
+
+import json as _json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from asynchttp.values.errors import DecodeError, HTTPError, StatusError
+from asynchttp.values.links import parse_links
+from asynchttp.values.masking import mask_url
+from asynchttp.values.media import charset_of, parse_content_type
+from asynchttp.values.request import NO_HEADERS, Request
+from asynchttp.values.result import NO_TIMINGS
+from asynchttp.values.unset import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from yarl import URL
+
+    from asynchttp.values.result import Attempt, Timings
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class Answer:
+    """What a `Response` and a `StreamResponse` share: everything but the body.
+
+    Attributes:
+        status: the status code, 100 to 999.
+        reason: the phrase beside it; says nothing that the code does not.
+        headers: read-only, case-insensitive multidict.
+        request: the request that got this answer (after a redirect, not the first one).
+        history: the answers that redirected to this one, oldest first.
+        attempts: every attempt of the call, over all hops, oldest first.
+        elapsed: seconds from the call to this answer, queue and retries included.
+        http_version: "1.1", "1.0", "2".
+        trailers: the header fields that came after the body.
+        undecoded: True when the Content-Encoding is unknown and the body is given as it came.
+        framing: how the end of the body was known: "length", "chunked", "close" (cannot be verified), "none".
+    """
+
+    __slots__ = (
+        "_request",
+        "attempts",
+        "elapsed",
+        "framing",
+        "headers",
+        "history",
+        "http_version",
+        "reason",
+        "status",
+        "trailers",
+        "undecoded",
+    )
+
+    def __init__(
+        self,
+        status: int,
+        headers: CIMultiDictProxy[str],
+        request: Request | None,
+        reason: str | None,
+        http_version: str,
+    ) -> None:
+        """Start with what is known when the headers have arrived."""
+        self.status = status
+        self.headers = headers
+        self._request = request
+        self.reason = _REASONS.get(status, "") if reason is None else reason
+        self.http_version = http_version
+        self.history: Sequence[Response] = ()
+        self.attempts: Sequence[Attempt] = ()
+        self.elapsed = 0.0
+        self.trailers = NO_HEADERS
+        self.undecoded = False
+        self.framing = "length"
+
+    @property
+    def request(self) -> Request:
+        """The request that got this answer.
+
+        Raises:
+            RuntimeError: the answer was made by hand and belongs to no request yet.
+        """
+        if self._request is None:
+            msg = "this answer was made without a request; pass request= to Response()"
+            raise RuntimeError(msg)
+        return self._request
+
+    @property
+    def url(self) -> URL:
+        """The URL that answered, after redirects."""
+        return self.request.url
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400
+
+    @property
+    def timings(self) -> Timings:
+        """Seconds in each phase of the last attempt; all None when nothing was sent."""
+        return self.attempts[-1].timings if self.attempts else NO_TIMINGS
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case, without parameters; "" when there is none."""
+        return parse_content_type(self.headers.get("Content-Type"))[0]
+
+    @property
+    def charset(self) -> str:
+        """The charset of Content-Type, or utf-8 where it names none or an unknown one."""
+        return charset_of(self.headers.get("Content-Type")) or "utf-8"
+
+    @property
+    def links(self) -> dict[str, dict[str, Any]]:
+        """The Link headers by relation: ``response.links["next"]["url"]`` is a `yarl.URL` (RFC 8288)."""
+        return parse_links(self.headers.getall("Link", ()), self.url)
+
+    def _title(self) -> str:
+        where = "" if self._request is None else f" {self._request.method} {mask_url(self._request.url)}"
+        return f"{self.status} {self.reason}".rstrip() + where
+
+
+class Response(Answer):
+    """An answer with its body read; make one by hand for a mock or a middleware.
+
+    One of `content`, `text` and `json` is the body; headers are as in a request.
+
+    Raises:
+        TypeError: more than one body.
+
+    Example:
+        >>> Response(200, json={"id": 7}).json()["id"]
+        7
+    """
+
+    __slots__ = ("_content", "body_error")
+
+    def __init__(
+        self,
+        status: int = 200,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        text: str | None = None,
+        json: Any = UNSET,
+        request: Request | None = None,
+        reason: str | None = None,
+        http_version: str = "1.1",
+    ) -> None:
+        """Keep the body as bytes; `text` and `json` also set the Content-Type where none is given."""
+        kind = None
+        if text is not None or json is not UNSET:
+            if (content is not None) + (text is not None) + (json is not UNSET) > 1:
+                msg = "give one of content, text and json, not several"
+                raise TypeError(msg)
+            content = _json.dumps(json).encode() if text is None else text.encode()
+            kind = "application/json" if text is None else "text/plain; charset=utf-8"
+        if headers is None and kind is None:
+            fields = NO_HEADERS
+        elif isinstance(headers, CIMultiDictProxy):
+            fields = headers
+        else:
+            own = CIMultiDict(headers or ())
+            if kind is not None:
+                own.setdefault("Content-Type", kind)
+            fields = CIMultiDictProxy(own)
+        super().__init__(status, fields, request, reason, http_version)
+        self._content = b"" if content is None else content
+        #: The error that reading the body ended with, where an answer that was to be retried was kept after all.
+        self.body_error: HTTPError | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The body, decoded from its content coding.
+
+        Raises:
+            TruncatedResponse: the body was dropped because the answer was to be retried, and then was not.
+        """
+        if self.body_error is not None:
+            raise self.body_error
+        return self._content
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that the charset does not know become U+FFFD."""
+        return self.content.decode(self.charset, errors="replace")
+
+    def json(self) -> Any:
+        """The body as JSON (RFC 8259).
+
+        Raises:
+            DecodeError: it is not JSON; the message shows where.
+        """
+        content = self.content
+        try:
+            return _json.loads(content)
+        except ValueError as error:
+            hint = "it is empty" if not content else f"it starts with {content[:60]!r}"
+            msg = f"the body of {self._title()} is not JSON: {error}; {hint}"
+            raise DecodeError(msg, request=self._request, attempts=self.attempts, sent=True) from error
+
+    def raise_for_status(self) -> Self:
+        """This response, if its status is below 400.
+
+        Raises:
+            StatusError: the status is 400 or more; `.response` is this response.
+        """
+        if self.ok:
+            return self
+        raise self.refusal()
+
+    def refusal(self) -> StatusError:
+        """The `StatusError` that says this answer was refused; not raised."""
+        return StatusError(
+            f"the server answered {self._title()}" + self._summary(),
+            response=self,
+            request=self._request,
+            attempts=self.attempts,
+            elapsed=self.elapsed,
+        )
+
+    def _summary(self) -> str:
+        tries = len(self.attempts)
+        said = f" after {self.elapsed:.3g} s" if self.elapsed else ""
+        if tries > 1:
+            reason = self.attempts[-1].reason
+            said += f", attempt {tries}" + (f" (not retried: {reason})" if reason else "")
+        if self.body_error is None and self._content and self.content_type.startswith(("text/plain", "application/")):
+            said += f": {self._content[:100].decode(errors='replace')!r}"
+        return said
+
+    def to_dict(self) -> dict[str, Any]:
+        """Status, URL (secrets masked), type, size and elapsed, for logs and tables."""
+        return {
+            "status": self.status,
+            "reason": self.reason,
+            "url": None if self._request is None else mask_url(self._request.url),
+            "content_type": self.content_type,
+            "size": len(self._content),
+            "elapsed": self.elapsed,
+            "attempts": len(self.attempts),
+        }
+
+    def __repr__(self) -> str:
+        """Status, URL with secrets masked, and size."""
+        return f"<Response {self._title()} ({len(self._content)} bytes)>"

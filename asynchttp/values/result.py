@@ -1,0 +1,228 @@
+"""What became of an item: `Result`, `Attempt`, `Timings`, `Progress`; made to be looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from asynchttp.values.masking import mask_text, mask_url
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from yarl import URL
+
+    from asynchttp.values.request import Request
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Timings(NamedTuple):
+    """Seconds in each phase of one attempt; None for a phase that did not happen or cannot be seen.
+
+    `queued` in our own queue, `connect` for name, TCP and TLS (None on a kept-alive connection), `headers` from the
+    start of the attempt to the answer's headers, `total` from the start of the attempt to its end.
+    """
+
+    queued: float | None = None
+    connect: float | None = None
+    headers: float | None = None
+    total: float | None = None
+
+
+NO_TIMINGS = Timings()
+
+
+class Attempt:
+    """One attempt of a call: one request on the wire, or the failure to send it.
+
+    Attributes:
+        number: 1 for the first try of the call; counts over all hops.
+        url: where it went.
+        status: the status of its answer, or None.
+        error: what it ended with instead, or None.
+        connection: the connection it used, as ``local address`` and a count of uses, or None.
+        reused: whether that connection had carried an earlier request.
+        started: clock reading when it was let out of the queue.
+        wait: seconds slept before the next attempt, or None when there was none.
+        reason: why it was or was not followed by another ("503", "attempts", "not idempotent", ...), or "".
+    """
+
+    __slots__ = (
+        "connect",
+        "connection",
+        "elapsed",
+        "error",
+        "headers",
+        "number",
+        "queued",
+        "reason",
+        "reused",
+        "started",
+        "status",
+        "url",
+        "wait",
+    )
+
+    def __init__(self, number: int, url: URL, started: float, queued: float) -> None:
+        """Begin: nothing is known but when and where to."""
+        self.number = number
+        self.url = url
+        self.started = started
+        self.queued = queued
+        self.status: int | None = None
+        self.error: BaseException | None = None
+        self.connection: str | None = None
+        self.reused = False
+        self.connect: float | None = None
+        self.headers: float | None = None
+        self.elapsed: float | None = None
+        self.wait: float | None = None
+        self.reason = ""
+
+    @property
+    def timings(self) -> Timings:
+        """Seconds in each phase."""
+        return Timings(self.queued, self.connect, self.headers, self.elapsed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON and data frames; secrets masked."""
+        return {
+            "number": self.number,
+            "url": mask_url(self.url),
+            "status": self.status,
+            "error": None if self.error is None else type(self.error).__name__,
+            "timings": self.timings._asdict(),
+            "connection": self.connection,
+            "reused": self.reused,
+            "wait": self.wait,
+            "reason": self.reason,
+        }
+
+    def __repr__(self) -> str:
+        """Number, what came of it, how long, and why it was or was not retried."""
+        came = self.status if self.error is None else type(self.error).__name__
+        took = "" if self.elapsed is None else f" in {_seconds(self.elapsed)}"
+        wait = "" if self.wait is None else f", then {_seconds(self.wait)} of wait"
+        why = f" ({self.reason})" if self.reason else ""
+        return f"<Attempt {self.number}: {came}{took}{wait}{why}>"
+
+
+class Result(Generic[T_co]):
+    """What became of one item of a fan-out: a value, an error, or (for a refused status) both.
+
+    Attributes:
+        index: the item's place in the input, from 0.
+        item: the item as it was given.
+        request: the request made of it, or None for a bad item.
+        tag: the request's tag.
+        value: the `Response` (or what the function returned); None when there is none.
+        error: why it is not ok, or None.
+        ok: no error and, for a response, an accepted status.
+        attempts: every attempt, oldest first.
+        elapsed: seconds from when it was let in to its end; `queued` is the wait before that.
+    """
+
+    __slots__ = ("attempts", "elapsed", "error", "index", "item", "ok", "queued", "request", "tag", "value")
+
+    def __init__(
+        self,
+        index: int,
+        item: Any,
+        *,
+        request: Request | None = None,
+        value: T_co | None = None,
+        error: BaseException | None = None,
+        attempts: Sequence[Attempt] = (),
+        elapsed: float = 0.0,
+        queued: float = 0.0,
+    ) -> None:
+        """Settle; a result does not change afterwards."""
+        self.index = index
+        self.item = item
+        self.request = request
+        self.tag = None if request is None else request.tag
+        self.value = value
+        self.error = error
+        self.ok = error is None
+        self.attempts = attempts
+        self.elapsed = elapsed
+        self.queued = queued
+
+    @property
+    def response(self) -> T_co | None:
+        """The same as `value`."""
+        return self.value
+
+    def unwrap(self) -> T_co:
+        """The value, if the result is ok.
+
+        Raises:
+            BaseException: the error, if it is not.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]  # ok means that there is one
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON and data frames: ``pandas.DataFrame(r.to_dict() for r in results)``; secrets masked."""
+        status = getattr(self.value, "status", None)
+        return {
+            "index": self.index,
+            "url": None if self.request is None else mask_url(self.request.url),
+            "tag": self.tag,
+            "ok": self.ok,
+            "status": status,
+            "error": None if self.error is None else type(self.error).__name__,
+            "message": None if self.error is None else mask_text(str(self.error)),
+            "attempts": len(self.attempts),
+            "elapsed": self.elapsed,
+            "queued": self.queued,
+        }
+
+    def __repr__(self) -> str:
+        """Index, what was asked, what came, how long."""
+        asked = mask_text(repr(self.item)) if self.request is None else repr(self.request)[9:-1]
+        if self.error is None:
+            status = getattr(self.value, "status", None)
+            came = f"ok {status}" if status is not None else f"ok {self.value!r}"
+        else:
+            came = f"{type(self.error).__name__}: {mask_text(str(self.error))}"
+        tries = f", {len(self.attempts)} attempts" if len(self.attempts) > 1 else ""
+        return f"<Result {self.index}: {asked} -> {came} ({_seconds(self.elapsed)}{tries})>"
+
+
+class Progress(NamedTuple):
+    """Where a fan-out is, at one moment; times in seconds, sizes in bytes.
+
+    `done` = `ok` + `failed`; `running` have been let in; `waiting` are read but not let in; `total` and `eta` are
+    None while the length of the input is unknown; `rate` is items done a second since the start.
+    """
+
+    done: int
+    ok: int
+    failed: int
+    running: int
+    waiting: int
+    total: int | None
+    elapsed: float
+    rate: float
+    eta: float | None
+    retries: int
+    bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return self._asdict()
+
+    def __str__(self) -> str:
+        """One line for a terminal or a log."""
+        of = "" if self.total is None else f"/{self.total}"
+        left = "" if self.eta is None else f", {_seconds(self.eta)} left"
+        return (
+            f"{self.done}{of} done, {self.failed} failed, {self.running} running, "
+            f"{self.retries} retries, {self.rate:.0f}/s{left}"
+        )
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"

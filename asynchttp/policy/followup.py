@@ -248,6 +248,8 @@ def _next(request: Request, status: int, url: URL, rules: Redirects, sensitive: 
         raise _error(UnsafeRedirect, request, status, str(url), why)
     if body is not None and not isinstance(body, bytes) and body.started and not body.replayable:
         return BODY_CONSUMED
+    if not cross and "@" in request.url.raw_authority:  # userinfo that the caller wrote is for all of this origin
+        url = _rebuilt(url, authority=request.url.raw_authority)
     headers = request.headers
     changes: dict[str, Any] = {}
     if body is None and (request.body is not None or method != request.method):
@@ -261,6 +263,17 @@ def _next(request: Request, status: int, url: URL, rules: Redirects, sensitive: 
     if headers is not request.headers:
         changes["headers"] = headers
     return Follow(request.replace(method=method, url=url, body=body, **changes), cross)
+
+
+def _rebuilt(url: URL, *, authority: str) -> URL:
+    return URL.build(
+        scheme=url.scheme,
+        authority=authority,
+        path=url.raw_path,
+        query_string=url.raw_query_string,
+        fragment=url.raw_fragment,
+        encoded=True,
+    )
 
 
 def _after(status: int, request: Request) -> tuple[str, bytes | StreamBody | None]:

@@ -115,6 +115,14 @@ def test_what_follows_the_end_is_an_error(name, cut):
         decode(coding, encode(HELLO) + b"garbage", cut=cut)
 
 
+@pytest.mark.parametrize("name", ["zlib", "raw"])
+def test_deflate_has_one_stream_only(name):
+    """Unlike gzip, nothing says that a second one may follow."""
+    coding, encode = ENCODERS[name]
+    with pytest.raises(DecodeError, match="data follows its end"):
+        decode(coding, encode(HELLO) * 2)
+
+
 @codings
 def test_a_plain_body_is_an_error(name):
     """G01: the header promises what the body is not."""

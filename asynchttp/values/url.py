@@ -35,15 +35,13 @@ _HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::([0-9]*))?")
 _NO_HOST_CHARACTER = re.compile(r"[^a-z0-9_.-]")
 _KEPT = "!#$%&'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~"
 _LEGAL = re.compile(rf"[{re.escape(_KEPT)}]*")
-# Most URLs: nothing to refuse or rewrite but perhaps the host and dots. One match instead of yarl's parser, which
-# takes twice as long.
+# Most URLs: nothing to rewrite, and only the host left to check. One match takes half as long as yarl's parser.
 _CHARACTER = re.escape(_KEPT.translate({ord(char): None for char in "%?#"}))
 _PLAIN_URL = re.compile(
     rf"(https?)://([a-z0-9_.-]+(?::[1-9][0-9]*)?)(/[{_CHARACTER}]*|)(?:\?([{_CHARACTER}?]*))?(?:#([{_CHARACTER}?]*))?"
 )
 # A dot that is percent-encoded is a dot to many servers (and to the URL standard of browsers).
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2[Ee]){1,2}(?=/|$)")
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)?.*@", re.DOTALL)
 
 
 def parse_url(value: object) -> URL:
@@ -396,5 +394,7 @@ def _shown(text: str) -> str:
     shown, *rest = _AFTER_PATH.split(text, maxsplit=1)
     if rest and "@" in rest[0]:  # an @ in the query, or a password with a ? or # in it
         return "'***'"
-    shown = _USERINFO.sub(r"\1***@", shown)
+    _, user, host = shown.rpartition("@")
+    scheme = _SCHEME.match(shown)
+    shown = f"{scheme[0] if scheme and scheme[2] else ''}***@{host}" if user else shown
     return ascii(shown if len(shown) <= 100 else shown[:97] + "...")

@@ -72,7 +72,6 @@ class State:
 
     def __init__(
         self,
-        *,
         transport: Transport,
         limits: Limits,
         budget: RetryBudget | None,

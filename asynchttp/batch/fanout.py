@@ -352,11 +352,12 @@ class FanOut:
         for unit in units:
             if unit.timer is not None:
                 self._deadlines.discard(unit.timer)
+            assert unit.ticket is not None
             gate.withdraw(unit.ticket)
             self._finish(unfinished(unit, why, now, started=False))
         if why != "closed":  # the engine that closes ends its own calls, after their grace
-            for task, unit in list(self._workers.items()):
-                if unit is not None and task is not _current():
+            for task, running in list(self._workers.items()):
+                if running is not None and task is not _current():
                     self._guards[task].interrupt(why)
         self._wake_taker()
 

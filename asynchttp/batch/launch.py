@@ -23,7 +23,7 @@ def launch(
     deadlines: Deadlines,
     *,
     width: int | None,
-    ordered: bool = True,
+    ordered: Any = True,
     concurrency: int | None = None,
     buffer: int | None = None,
     lookahead: int | None = None,

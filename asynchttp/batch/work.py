@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asynchttp.policy.admission import Admission
-from asynchttp.runtime.call import Call, attach
+from asynchttp.runtime.call import Call
 from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.runtime.gate import Gate
 from asynchttp.values.errors import ClientClosed, HTTPError, QueueTimeout, StatusError, TotalTimeout
@@ -85,7 +85,6 @@ class Sending:
         """Make the request; its origin is where it queues."""
         request = unit.request = self._build(unit.item)
         call = self._begin(request)
-        attach(request, call)
         unit.key = request.origin
         unit.priority = request.priority
         unit.queue = call.clocks.queue

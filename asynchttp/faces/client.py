@@ -1,51 +1,33 @@
-"""The client: verbs, defaults, life, and the fan-outs that start from it."""
+"""The client: its verbs, and the fan-outs that start from it."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import random
-import weakref
-from asyncio import get_running_loop as _get_running_loop
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
 
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
-
-from asynchttp import engine
 from asynchttp.batch.launch import launch
 from asynchttp.batch.results import Results
 from asynchttp.batch.work import Sending
+from asynchttp.faces.core import Core
 from asynchttp.faces.progress import bar
-from asynchttp.faces.settings import WIRE, Settings
-from asynchttp.policy.followup import as_redirects
-from asynchttp.policy.retry import Retry
-from asynchttp.runtime import clock as clocks
-from asynchttp.runtime.call import Call
+from asynchttp.faces.settings import Settings
 from asynchttp.transports.stream import StreamResponse
-from asynchttp.values.errors import ClientClosed
 from asynchttp.values.masking import mask_url
-from asynchttp.values.request import NO_HEADERS, Request
-from asynchttp.values.response import Response
-from asynchttp.values.timeout import Clocks, as_timeout
-from asynchttp.values.unset import UNSET
-from asynchttp.values.url import absolute_url, add_params
-from asynchttp.version import __version__
+from asynchttp.values.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from asynchttp.batch.fanout import FanOut
+    from yarl import URL
+
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.failures import ErrorPolicy
     from asynchttp.policy.limits import Limits
     from asynchttp.policy.network import Network
+    from asynchttp.policy.retry import Retry
+    from asynchttp.values.response import Response
     from asynchttp.values.result import Progress, Result
 
-
-_CLOSED: Final = "the client was closed and takes no more calls; make a new one"
 _FIRST_ERRORS: Final = 100  # errors that `first` keeps: enough to see what is wrong, whatever the number of inputs
 
 
@@ -145,41 +127,7 @@ class Client:
 
     def __init__(self, base_url: str | URL | None = None, **options: Unpack[ClientOptions]) -> None:
         """Check every argument; open nothing."""
-        self._set_up(Settings(base_url=base_url, **options), None)
-
-    def _set_up(self, settings: Settings, parent: Client | None, changes: frozenset[str] = frozenset()) -> None:
-        self._settings = settings
-        self._base = settings.base()
-        self._headers = settings.default_headers(f"asynchttp/{__version__}")
-        self._params = settings.params
-        self._timeout = settings.clocks()
-        self._clocks = Clocks(self._timeout)
-        self._redirects = settings.follow()
-        self._refuses = _refuses(settings.raise_for_status)
-        self._owns_wire = parent is None or bool(WIRE & changes)
-        clock = clocks.current() if parent is None else parent._state.clock
-        state = engine.State(
-            transport=settings.make_transport() if parent is None or self._owns_wire else parent._state.transport,
-            limits=settings.limits,
-            budget=settings.budget,
-            clock=clock,
-            random=getattr(clock, "random", random.random) if parent is None else parent._state.random,
-        )
-        if parent is not None:
-            state.deadlines = parent._state.deadlines
-            if "limits" not in changes:
-                state.gate = parent._state.gate
-            if "budget" not in changes:
-                state.budget = parent._state.budget
-        self._state = state
-        self._engine = engine.Engine(settings.layers(), state)
-        self._root = parent is None
-        self._loop: asyncio.AbstractEventLoop | None = None if parent is None else parent._loop
-        self._pid = os.getpid()
-        self._fanouts: weakref.WeakSet[FanOut] = weakref.WeakSet()
-        self._children: weakref.WeakSet[Client] = weakref.WeakSet()
-        if parent is not None:
-            parent._children.add(self)
+        self._core = Core(Settings(base_url=base_url, **options))
 
     # ── verbs ────────────────────────────────────────────────────────────────
 
@@ -194,11 +142,11 @@ class Client:
             ValueError, TypeError: a bad argument; nothing was sent.
             RuntimeError: the wrong event loop, thread or process.
         """
-        return await self._send(self._prepare(Request(method, url, **options)))
+        return await self._send(self._core.prepare(Request(method, url, **options)))
 
     async def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """`request` with GET: fetch."""
-        return await self._send(self._prepare(Request("GET", url, **options)))
+        return await self._send(self._core.prepare(Request("GET", url, **options)))
 
     async def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """`request` with HEAD: the headers that GET would give."""
@@ -228,21 +176,21 @@ class Client:
         """`request` with QUERY: a safe request with a body."""
         return await self.request("QUERY", url, **options)
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Any) -> Response:
         """Send a `Request` and give the answer, its body read; as `request` otherwise."""
         if not isinstance(request, Request):
             msg = f"send() takes a Request, not {type(request).__name__}; use get(url) or request(method, url)"
             raise TypeError(msg)
-        return await self._send(self._prepare(request.replace()))
+        return await self._send(self._core.prepare(request.replace()))
 
     @asynccontextmanager
     async def _streaming(self, request: Request) -> AsyncIterator[StreamResponse]:
-        request._call = self._begin(request, streaming=True)
-        answer = await self._engine.send(request)
+        self._core.begin(request, streaming=True)
+        answer = await self._core.engine.send(request)
         if not isinstance(answer, StreamResponse):  # a transport or middleware answered with a whole body
             answer = StreamResponse.of(answer)
         try:
-            if self._refuses is not None and self._refuses(answer):
+            if self._core.refuses is not None and self._core.refuses(answer):
                 raise (await answer.drain(seconds=5.0)).refusal()
             yield answer
         finally:
@@ -256,7 +204,15 @@ class Client:
         Leaving the block closes the response, whatever was read. Its slot is held until then. Arguments are checked at
         once. Raises as `request`; an answer that is refused has at most 64 KiB of its body.
         """
-        return self._streaming(self._prepare(Request(method, url, **options)))
+        return self._streaming(self._core.prepare(Request(method, url, **options)))
+
+    async def _send(self, request: Request) -> Response:
+        core = self._core
+        core.begin(request)
+        answer: Response = await core.engine.send(request)
+        if core.refuses is not None and core.refuses(answer):
+            raise answer.refusal()
+        return answer
 
     # ── many at once ─────────────────────────────────────────────────────────
 
@@ -318,98 +274,23 @@ class Client:
             msg = f"none of {results.finished} inputs was ok"
             raise ExceptionGroup(msg, failures)
 
-    def _fan_out(self, inputs: Any, ordered: bool, options: FanOutOptions) -> Results[Response]:
-        if self._engine.closed:
-            raise ClientClosed(_CLOSED, sent=False)
+    def _fan_out(self, inputs: Any, ordered: Any, options: Any) -> Results[Response]:
+        core = self._core
+        core.check_open()
         accept = options.pop("accept", None)
         if accept is not None and not callable(accept):
             msg = f"accept= must be a callable that takes the response, not {accept!r}"
             raise TypeError(msg)
-        refuses = self._refuses
+        refuses = core.refuses
         if accept is None:
             accept = _below_400 if refuses is None else lambda response: not refuses(response)
-        progress = options.get("progress")
-        if progress is True:
+        if options.get("progress") is True:
             options["progress"] = bar()
-        work = Sending(self._engine, self._request_of, self._begin, accept)
-        width = self._settings.limits.concurrency
-        fanout = launch(inputs, work, self._state.deadlines, ordered=ordered, width=width, **options)
-        self._fanouts.add(fanout)
+        work = Sending(core.engine, core.request_of, core.begin, accept)
+        width = core.settings.limits.concurrency
+        fanout = launch(inputs, work, core.state.deadlines, ordered=ordered, width=width, **options)
+        core.fanouts.add(fanout)
         return Results(fanout)
-
-    # ── inside ───────────────────────────────────────────────────────────────
-
-    def _request_of(self, item: Any) -> Request:
-        """The request that an item of a fan-out stands for."""
-        if isinstance(item, Request):
-            return self._prepare(item.replace())
-        if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Mapping):
-            item = {**item[1], "url": item[0]}
-        if isinstance(item, Mapping):
-            arguments = dict(item)
-            method = arguments.pop("method", "GET")
-            if "url" not in arguments:
-                msg = f"this item has no url: {sorted(map(str, item))}"
-                raise TypeError(msg)
-            return self._prepare(Request(method, **arguments))
-        return self._prepare(Request("GET", item))
-
-    def _prepare(self, request: Request) -> Request:
-        """Fill in the client's defaults; `request` is ours to change."""
-        if self._loop is not _get_running_loop():
-            self._bind()
-        url = request.url
-        if self._params is not None:
-            url = add_params(url, [pair for pair in _pairs(self._params) if pair[0] not in url.query])
-        absolute = absolute_url(url, self._base)
-        if absolute is not request.url:
-            request.url = absolute
-            request._origin = None
-        if request.headers is NO_HEADERS:
-            request.headers = self._headers
-        else:
-            merged = CIMultiDict(self._headers)
-            merged.update(request.headers)
-            request.headers = CIMultiDictProxy(merged)
-        return request
-
-    def _begin(self, request: Request, *, streaming: bool = False) -> Call:
-        timeout, retry, redirects = request.timeout, request.retry, request.redirects
-        if timeout is UNSET:
-            settled, request.timeout = self._clocks, self._timeout
-        else:
-            request.timeout = as_timeout(timeout).over(self._timeout)
-            settled = Clocks(request.timeout)
-        if retry is UNSET:
-            retry = self._settings.retry
-        elif retry is not None and not isinstance(retry, Retry):
-            msg = f"retry= must be asynchttp.Retry(...) or None, not {retry!r}"
-            raise TypeError(msg)
-        follow = self._redirects if redirects is UNSET else as_redirects(redirects)
-        now = self._state.clock.now()
-        return Call(settled, retry, follow, self._engine.group, now, streaming=streaming)
-
-    async def _send(self, request: Request) -> Response:
-        request._call = self._begin(request)
-        answer: Response = await self._engine.send(request)
-        if self._refuses is not None and self._refuses(answer):
-            raise answer.refusal()
-        return answer
-
-    def _bind(self) -> None:
-        """Belong to the running loop, from the first use on."""
-        loop = asyncio.get_running_loop()
-        if self._pid != os.getpid():
-            msg = "this client was made before a fork; a forked process needs a client of its own"
-            raise RuntimeError(msg)
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
-            msg = (
-                "this client belongs to another event loop (that of its first use); make one for each loop, "
-                "or use it from the loop where it was used first"
-            )
-            raise RuntimeError(msg)
 
     # ── life ─────────────────────────────────────────────────────────────────
 
@@ -422,11 +303,9 @@ class Client:
         Raises:
             TypeError, ValueError: an unknown or bad setting.
         """
-        if self._engine.closed:
-            raise ClientClosed(_CLOSED, sent=False)
-        child = object.__new__(type(self))
-        child._set_up(self._settings.changed(changes), self, frozenset(changes))
-        return child
+        new = object.__new__(type(self))
+        new._core = self._core.child(changes)
+        return new
 
     async def aclose(self, grace: float = 0) -> None:
         """Take no more calls, let those under way finish for `grace` seconds, end the rest with `ClientClosed`.
@@ -434,43 +313,21 @@ class Client:
         Every call and every item of a fan-out is settled when this returns; later calls get `ClientClosed`. Again does
         nothing.
         """
-        if self._loop is not None and self._loop is not asyncio.get_running_loop():
-            self._bind()
-        for child in list(self._children):
-            await child.aclose(grace)
-        if self._engine.closed:
-            return
-        for fanout in list(self._fanouts):
-            fanout.end("closed")
-        await self._engine.aclose(grace)
-        if self._root:
-            self._state.deadlines.close()
-        if self._owns_wire and self._settings.session is None:
-            await self._state.transport.aclose()
+        await self._core.aclose(grace)
 
     async def __aenter__(self) -> Self:
         """The client; nothing is opened yet."""
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         """Close it."""
         await self.aclose()
 
     def __repr__(self) -> str:
         """Where it points and whether it is closed."""
-        base = "" if self._base is None else f" {mask_url(self._base)}"
-        return f"<Client{base}{' (closed)' if self._engine.closed else ''}>"
+        base = "" if self._core.base is None else f" {mask_url(self._core.base)}"
+        return f"<Client{base}{' (closed)' if self._core.closed else ''}>"
 
 
 def _below_400(response: Response) -> bool:
     return response.status < 400
-
-
-def _refuses(setting: Any) -> Callable[[Any], object] | None:
-    if setting is True:
-        return lambda response: not response.ok
-    return setting or None
-
-
-def _pairs(params: Any) -> list[tuple[str, Any]]:
-    return list(params.items() if isinstance(params, Mapping) else params)

@@ -48,7 +48,8 @@ def amap(
         >>> asyncio.run(main())
         [0, 2, 4]
     """
-    if not callable(fn):
+    function: Any = fn
+    if not callable(function):
         msg = f"amap takes a coroutine function, not {fn!r}"
         raise TypeError(msg)
     work = Applying(fn, clocks.current())

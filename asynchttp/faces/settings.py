@@ -51,7 +51,7 @@ class Settings:
     max_body: int | None = MAX_BODY
     proxy: Any = None
     tls: Any = None
-    trust_env: bool = False
+    trust_env: Any = False
     network: Network | None = None
     middlewares: Any = ()
     network_middlewares: Any = ()

@@ -47,7 +47,7 @@ class _Layer:
         return answer
 
 
-def _adopt(request: Request, call: Call) -> Request:
+def _adopt(request: Any, call: Call) -> Request:
     """A request that the middleware made anew belongs to the call all the same."""
     if not isinstance(request, Request):
         msg = f"call_next takes the request, not {type(request).__name__}"

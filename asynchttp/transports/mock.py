@@ -12,7 +12,7 @@ from asynchttp.values.errors import ClientClosed, ConnectError
 from asynchttp.values.response import Answer, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable
 
     from asynchttp.values.request import Request
 
@@ -34,22 +34,18 @@ class MockTransport:
         >>> transport = MockTransport({"/users/7": Response(json={"id": 7})})
     """
 
-    def __init__(
-        self, handler: Callable[[Request], Any] | Mapping[str, Reply | Sequence[Reply]], *, keep: bool = True
-    ) -> None:
+    def __init__(self, handler: Callable[[Request], Any] | Mapping[str, Any], *, keep: bool = True) -> None:
         """Take the routes apart once."""
         self.requests: list[Request] = []
         self.closed = False
         self._keep = keep
+        self._routes: dict[tuple[str, str], list[Reply]] = {}
+        self._handler: Any = handler
         if isinstance(handler, Mapping):
-            self._routes = {
-                _route(key): list(reply) if isinstance(reply, list | tuple) else [reply]
-                for key, reply in handler.items()
-            }
-            self._handler: Callable[[Request], Any] = self._by_route
-        elif callable(handler):
-            self._handler = handler
-        else:
+            for key, reply in handler.items():
+                self._routes[_route(key)] = list(reply) if isinstance(reply, list | tuple) else [reply]
+            self._handler = self._by_route
+        elif not callable(self._handler):
             msg = f"MockTransport takes a function or a mapping of routes, not {type(handler).__name__}"
             raise TypeError(msg)
 
@@ -74,7 +70,7 @@ class MockTransport:
         """Answer nothing more."""
         self.closed = True
 
-    def _by_route(self, request: Request) -> Response | Awaitable[Response]:
+    def _by_route(self, request: Request) -> Any:
         url = request.url
         bare = str(url.with_query(None).with_fragment(None))
         for target in (str(url), bare, url.path_qs, url.path):

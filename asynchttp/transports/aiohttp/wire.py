@@ -71,7 +71,7 @@ class _Watched(aiohttp.BaseConnector):
     """
 
     def _watch(self, idle: int) -> None:
-        self._factory = functools.partial(WatchedProtocol, loop=self._loop)
+        self._factory: Any = functools.partial(WatchedProtocol, loop=self._loop)
         self._idle = idle
         # Kept-alive connections, the longest unused first. aiohttp has no bound on them but time.
         self._kept: OrderedDict[Any, Any] = OrderedDict()

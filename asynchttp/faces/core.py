@@ -1,0 +1,198 @@
+"""What every face of the client stands on: settings, shared state, defaults filled in, and life."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import weakref
+from asyncio import get_running_loop as _get_running_loop
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from asynchttp import engine
+from asynchttp.faces.settings import WIRE, Settings
+from asynchttp.policy.followup import as_redirects
+from asynchttp.policy.retry import Retry
+from asynchttp.runtime import clock as clocks
+from asynchttp.runtime.call import Call
+from asynchttp.values.errors import ClientClosed
+from asynchttp.values.request import NO_HEADERS, Request
+from asynchttp.values.timeout import Clocks, as_timeout
+from asynchttp.values.unset import UNSET
+from asynchttp.values.url import absolute_url, add_params
+from asynchttp.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asynchttp.batch.fanout import FanOut
+
+_CLOSED: Final = "the client was closed and takes no more calls; make a new one"
+
+
+class Core:
+    """One client without its verbs.
+
+    A `child` shares the transport, the clock, the deadlines and the state of every policy that it does not change.
+    """
+
+    def __init__(self, settings: Settings, parent: Core | None = None, changes: frozenset[str] = frozenset()) -> None:
+        """Make what the settings ask for, and share with `parent` what `changes` does not name."""
+        self.settings = settings
+        self.base = settings.base()
+        self.refuses = _refuses(settings.raise_for_status)
+        self.fanouts: weakref.WeakSet[FanOut] = weakref.WeakSet()
+        self.state = _state(settings, parent, changes)
+        self.engine = engine.Engine(settings.layers(), self.state)
+        self._headers = settings.default_headers(f"asynchttp/{__version__}")
+        self._params = None if settings.params is None else _pairs(settings.params)
+        self._timeout = settings.clocks()
+        self._clocks = Clocks(self._timeout)
+        self._redirects = settings.follow()
+        self._parent = parent
+        self._children: weakref.WeakSet[Core] = weakref.WeakSet()
+        self._owns_transport = settings.session is None and (parent is None or bool(WIRE & changes))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+        if parent is not None:
+            self._loop = parent._loop
+            parent._children.add(self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more calls."""
+        return self.engine.closed
+
+    def child(self, changes: dict[str, Any]) -> Core:
+        """A client with some settings changed.
+
+        Raises:
+            TypeError, ValueError: an unknown or bad setting.
+            ClientClosed: this one is closed.
+        """
+        self.check_open()
+        return Core(self.settings.changed(changes), self, frozenset(changes))
+
+    def check_open(self) -> None:
+        """Raise `ClientClosed` if it is closed."""
+        if self.engine.closed:
+            raise ClientClosed(_CLOSED, sent=False)
+
+    # ── requests and calls ───────────────────────────────────────────────────
+
+    def request_of(self, item: Any) -> Request:
+        """The request that an item of a fan-out stands for, ready to be sent."""
+        if isinstance(item, Request):
+            return self.prepare(item.replace())
+        if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Mapping):
+            item = {**item[1], "url": item[0]}
+        if isinstance(item, Mapping):
+            arguments = dict(item)
+            method = arguments.pop("method", "GET")
+            if "url" not in arguments:
+                msg = f"this item has no url: {sorted(map(str, item))}"
+                raise TypeError(msg)
+            return self.prepare(Request(method, **arguments))
+        return self.prepare(Request("GET", item))
+
+    def prepare(self, request: Request) -> Request:
+        """Fill in the client's defaults; `request` is ours to change."""
+        if self._loop is not _get_running_loop():
+            self._bind()
+        url = request.url
+        if self._params is not None:
+            url = add_params(url, [pair for pair in self._params if pair[0] not in url.query])
+        absolute = absolute_url(url, self.base)
+        if absolute is not request.url:
+            request.url = absolute
+            request._origin = None
+        if request.headers is NO_HEADERS:
+            request.headers = self._headers
+        else:
+            merged = CIMultiDict(self._headers)
+            merged.update(request.headers)
+            request.headers = CIMultiDictProxy(merged)
+        return request
+
+    def begin(self, request: Request, *, streaming: bool = False) -> Call:
+        """A call with the request's settings, inherited ones filled in; its clock runs from now."""
+        timeout, retry, redirects = request.timeout, request.retry, request.redirects
+        if timeout is UNSET:
+            settled, request.timeout = self._clocks, self._timeout
+        else:
+            request.timeout = as_timeout(timeout).over(self._timeout)
+            settled = Clocks(request.timeout)
+        if retry is UNSET:
+            retry = self.settings.retry
+        elif retry is not None and not isinstance(retry, Retry):
+            msg = f"retry= must be asynchttp.Retry(...) or None, not {retry!r}"
+            raise TypeError(msg)
+        follow = self._redirects if redirects is UNSET else as_redirects(redirects)
+        call = Call(settled, retry, follow, self.engine.group, self.state.clock.now(), streaming=streaming)
+        request._call = call
+        return call
+
+    # ── life ─────────────────────────────────────────────────────────────────
+
+    def _bind(self) -> None:
+        """Belong to the running loop, from the first use on."""
+        loop = asyncio.get_running_loop()
+        if self._pid != os.getpid():
+            msg = "this client was made before a fork; a forked process needs a client of its own"
+            raise RuntimeError(msg)
+        if self._loop is None and self._parent is not None:
+            self._parent._bind()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            msg = (
+                "this client belongs to another event loop, that of its first use; "
+                "make one for each loop, or use it from the loop where it was used first"
+            )
+            raise RuntimeError(msg)
+
+    async def aclose(self, grace: float) -> None:
+        """Close the children, then every fan-out and call, then what is owned; again does nothing."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            self._bind()
+        for child in list(self._children):
+            await child.aclose(grace)
+        if self.engine.closed:
+            return
+        for fanout in list(self.fanouts):
+            fanout.end("closed")
+        await self.engine.aclose(grace)
+        if self._parent is None:
+            self.state.deadlines.close()
+        if self._owns_transport:
+            await self.state.transport.aclose()
+
+
+def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> engine.State:
+    if parent is None:
+        clock = clocks.current()
+        dice = getattr(clock, "random", random.random)
+        return engine.State(settings.make_transport(), settings.limits, settings.budget, clock, dice)
+    shared = parent.state
+    transport = settings.make_transport() if WIRE & changes else shared.transport
+    state = engine.State(transport, settings.limits, settings.budget, shared.clock, shared.random)
+    state.deadlines = shared.deadlines
+    if "limits" not in changes:
+        state.gate = shared.gate
+    if "budget" not in changes:
+        state.budget = shared.budget
+    return state
+
+
+def _refuses(setting: Any) -> Callable[[Any], object] | None:
+    """What ``raise_for_status=`` means: None refuses nothing."""
+    if setting is True:
+        return lambda response: not response.ok
+    return setting or None
+
+
+def _pairs(params: Any) -> list[tuple[str, Any]]:
+    return list(params.items() if isinstance(params, Mapping) else params)

@@ -1,0 +1,134 @@
+"""Aids for tests of code that uses the client: a transport that answers from a table, and time that jumps."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+from typing import TYPE_CHECKING, Any, Self
+
+from asynchttp.runtime import clock as clocks
+from asynchttp.transports.mock import MockTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["MockTransport", "VirtualClock"]
+
+# uvloop does not tell whether anything is ready to run. A chain of callbacks that takes more turns of the loop than this
+# without ever waiting for time would see the clock jump too early.
+_TURNS = 100
+
+
+class VirtualClock:
+    """Time that stands still while anything runs, and jumps to the next timer when nothing does.
+
+    Clients that are made while it is installed (``with VirtualClock():``) take their time from it: an hour of backoff
+    passes in no time, and always the same way. `random` is seeded too, for the jitter. It knows nothing of real I/O: use
+    it with `MockTransport`, and let handlers wait with `clock.sleep`.
+
+    Args:
+        start: the first reading of `now`; `wall` begins at `epoch`, seconds since 1970.
+        seed: of `random`.
+        auto: False lets time pass only by `advance`.
+
+    Example:
+        >>> async def main():
+        ...     with VirtualClock() as clock:
+        ...         await clock.sleep(3600)
+        ...         return clock.now()
+        >>> asyncio.run(main())
+        3600.0
+    """
+
+    def __init__(self, *, start: float = 0.0, epoch: float = 1_700_000_000.0, seed: int = 0, auto: bool = True) -> None:
+        """Stand still at `start`."""
+        self._now = float(start)
+        self._offset = epoch - start
+        self._auto = auto
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._order = itertools.count()
+        self._looking = False
+        self.random = random.Random(seed).random
+
+    def now(self) -> float:
+        """Seconds on this clock."""
+        return self._now
+
+    def wall(self) -> float:
+        """The time of day on this clock, in seconds since the epoch."""
+        return self._now + self._offset
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> _Timer:
+        """Call `callback` once the clock has come to `when`."""
+        timer = _Timer(callback)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        if self._auto and not self._looking:
+            self._looking = True
+            self._look(asyncio.get_running_loop(), _TURNS)
+        return timer
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until that much time has passed on this clock."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = self.call_at(self._now + max(0.0, seconds), lambda: None if waiter.done() else waiter.set_result(None))
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    async def advance(self, seconds: float) -> None:
+        """Let that much time pass, every timer in it fire, and what they start run."""
+        end = self._now + seconds
+        while (timer := self._next(end)) is not None:
+            timer.fire()
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+        self._now = max(self._now, end)
+
+    def __enter__(self) -> Self:
+        """Install it for clients that are made from now on."""
+        clocks.install(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Give time back."""
+        clocks.uninstall(self)
+
+    def _next(self, end: float = float("inf")) -> _Timer | None:
+        """Go to the next timer that is not cancelled, if it is due by `end`."""
+        while self._timers and self._timers[0][0] <= end:
+            when, _, timer = heapq.heappop(self._timers)
+            if timer.callback is not None:
+                self._now = max(self._now, when)
+                return timer
+        return None
+
+    def _look(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
+        """Come back until nothing else runs, then jump."""
+        ready: Any = getattr(loop, "_ready", None)
+        if (ready is None and turns > 0) or ready:
+            loop.call_soon(self._look, loop, turns - 1)
+            return
+        timer = self._next()
+        if timer is None:
+            self._looking = False
+            return
+        timer.fire()
+        loop.call_soon(self._look, loop, _TURNS)
+
+
+class _Timer:
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+    def fire(self) -> None:
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            callback()

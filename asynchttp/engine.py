@@ -126,14 +126,15 @@ class Engine:
         guard = call.guard = Guard(task)
         entry = None
         if call.deadline is not None:
-            entry = self.state.deadlines.add(call.deadline, functools.partial(guard.interrupt, "total"))
+            entry = self.state.deadlines.add(call.deadline, guard.interrupt, "total")
         self.calls[call] = request
         try:
             answer = await (self._plain if call.retry is None else self._retrying)(request)
         except asyncio.CancelledError:
-            if guard.reason is None or not guard.release():
+            reason = guard.reason
+            if reason is None or not guard.release():
                 raise
-            raise self._interrupted(guard.reason, request, call) from None
+            raise self._interrupted(reason, request, call) from None
         except Exception as error:
             if guard.reason is not None:
                 guard.release()
@@ -201,7 +202,7 @@ class Engine:
 
     async def _wait_idle(self, seconds: float) -> None:
         self._idle = asyncio.get_running_loop().create_future()
-        entry = self.state.deadlines.add(self.state.clock.now() + seconds, functools.partial(_settle, self._idle))
+        entry = self.state.deadlines.add(self.state.clock.now() + seconds, _settle, self._idle)
         try:
             await self._idle
         finally:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +139,7 @@ class FanOut:
         self.started = True
         if self._batch_timeout is not None:
             due = self.work.clock.now() + self._batch_timeout
-            self._timer = self._deadlines.add(due, functools.partial(self.end, "batch"))
+            self._timer = self._deadlines.add(due, self.end, "batch")
         if self.source.async_iterator is not None:
             self._pump = asyncio.get_running_loop().create_task(self._pull_async())
         else:
@@ -218,7 +217,7 @@ class FanOut:
         if self.work.gate.admission.enter(ticket):
             self._admitted(ticket)
         elif unit.queue is not None:
-            unit.timer = self._deadlines.add(unit.since + unit.queue, functools.partial(self._overdue, unit))
+            unit.timer = self._deadlines.add(unit.since + unit.queue, self._overdue, unit)
 
     # ── let in, run, finish ──────────────────────────────────────────────────
 
@@ -267,9 +266,10 @@ class FanOut:
             return await self.work.run(unit)
         except asyncio.CancelledError as error:
             now = self.work.clock.now()
-            if guard.reason is not None:
+            reason = guard.reason
+            if reason is not None:
                 guard.release()
-                return unfinished(unit, str(guard.reason), now, started=True)
+                return unfinished(unit, str(reason), now, started=True)
             if guard.task.cancelling():
                 raise
             # Not ours: something inside raised it. It is this item's outcome and must not end the others.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.policy.retry import IDEMPOTENT
 from asynchttp.runtime.call import call_of
-from asynchttp.runtime.deadlines import Guard
+from asynchttp.runtime.deadlines import ATTEMPT
 from asynchttp.values.body import StreamBody
 from asynchttp.values.errors import AttemptTimeout, HTTPError, ServerDisconnected
 from asynchttp.values.events import AttemptFinished, AttemptStarted
@@ -98,26 +97,20 @@ class AttemptLayer:
                 self._observers.tell(AttemptFinished(request, attempt, clock.now()))
 
     async def _guarded(self, request: Request, call: Call, attempt: Attempt, due: float) -> Any:
-        task = asyncio.current_task()
-        assert task is not None
-        guard = Guard(task)
-        entry = self._deadlines.add(due, functools.partial(guard.interrupt, "attempt"))
+        """The attempt on its clock; the call's own guard serves, since its other reasons end more than this."""
+        guard = call.guard
+        assert guard is not None
+        entry = self._deadlines.add(due, guard.interrupt, ATTEMPT)
         try:
-            answer = await self._exchange(request, call, attempt)
+            return await self._exchange(request, call, attempt)
         except asyncio.CancelledError:
-            if guard.reason is None or not guard.release():
+            if guard.reason != ATTEMPT or not guard.release():
                 raise
             raise _timeout(call, attempt) from None
-        except BaseException:
-            if guard.reason is not None:
-                guard.release()
-            raise
-        else:
-            if guard.reason is not None:
-                guard.release()
-            return answer
         finally:
             self._deadlines.discard(entry)
+            if guard.reason == ATTEMPT:  # it came too late: something else ended the attempt
+                guard.release()
 
     async def _exchange(self, request: Request, call: Call, attempt: Attempt) -> Any:
         answer = await self._next(request)
@@ -127,7 +120,7 @@ class AttemptLayer:
             return answer
         attempt.headers = self._clock.now() - attempt.started
         attempt.status = answer.status
-        if call.streaming or (answer.status >= 400 and call.spares is not None and call.spares(answer)):
+        if call.streaming or (answer.status >= 400 and call.spares is not None and call.spares(request, answer)):
             return answer
         return await answer.aread(self._max_body)
 

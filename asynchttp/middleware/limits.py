@@ -7,8 +7,8 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.policy.admission import Ticket
-from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import Guard
+from asynchttp.runtime.gate import wake
 from asynchttp.values.errors import QueueTimeout
 from asynchttp.values.response import Response
 
@@ -27,59 +27,60 @@ class LimitsLayer:
     Waiting is on the `queue` clock and on no other but `total`. A retry stands ahead of fresh calls of its priority.
     """
 
-    __slots__ = ("_clock", "_deadlines", "_gate", "_next")
+    __slots__ = ("_admission", "_clock", "_deadlines", "_gate", "_next")
 
     def __init__(self, handler: Handler, gate: Gate, clock: Clock, deadlines: Deadlines) -> None:
         """Wrap `handler`."""
         self._next = handler
         self._gate = gate
+        self._admission = gate.admission
         self._clock = clock
         self._deadlines = deadlines
 
     async def handle(self, request: Request) -> Any:
         """One attempt within the limits."""
-        call = call_of(request)
-        gate = self._gate
+        call: Call = request._call
+        origin = request.origin
         ticket = call.ticket
-        if ticket is not None and ticket.key == request.origin:
+        if ticket is not None and ticket.key == origin:
             call.ticket = None  # a fan-out waited for this slot
         else:
-            ticket = Ticket(request.origin, call.group, request.priority, retry=call.retries > 0)
-            waiter = gate.enter(ticket)
-            if waiter is None:
+            ticket = Ticket(origin, call.group, request.priority, call.retries > 0)
+            if self._admission.enter(ticket):
                 call.waited = 0.0
             else:
-                await self._queue(call, ticket, waiter)
+                await self._queue(call, ticket)
         try:
             answer = await self._next(request)
         except BaseException:
-            gate.leave(ticket)
+            self._gate.leave(ticket)
             raise
         if type(answer) is Response:
-            gate.leave(ticket)
+            if admitted := self._admission.leave(ticket):
+                wake(admitted)
         else:
-            answer.on_close(functools.partial(gate.leave, ticket))
+            answer.on_close(functools.partial(self._gate.leave, ticket))
         return answer
 
-    async def _queue(self, call: Call, ticket: Ticket, waiter: asyncio.Future[None]) -> None:
+    async def _queue(self, call: Call, ticket: Ticket) -> None:
         since = self._clock.now()
         limit = call.clocks.queue
         try:
             if limit is None:
-                await self._gate.wait(ticket, waiter)
+                await self._gate.wait(ticket)
             else:
-                await self._queue_until(since + limit, ticket, waiter)
+                await self._queue_until(since + limit, ticket)
         finally:
             call.waited = self._clock.now() - since
             call.queued += call.waited
 
-    async def _queue_until(self, due: float, ticket: Ticket, waiter: asyncio.Future[None]) -> None:
+    async def _queue_until(self, due: float, ticket: Ticket) -> None:
         task = asyncio.current_task()
         assert task is not None
         guard = Guard(task)
-        entry = self._deadlines.add(due, functools.partial(guard.interrupt, "queue"))
+        entry = self._deadlines.add(due, guard.interrupt, "queue")
         try:
-            await self._gate.wait(ticket, waiter)
+            await self._gate.wait(ticket)
         except asyncio.CancelledError:
             if guard.reason is None or not guard.release():
                 raise

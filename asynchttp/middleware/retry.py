@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from asynchttp.middleware.attempt import RetryDenied, replayable
 from asynchttp.policy.retry import BUDGET_EXHAUSTED, Again, Outcome, Stop, decide
-from asynchttp.runtime.call import call_of
 from asynchttp.values.errors import HTTPError
 from asynchttp.values.events import RetryRefused, RetryScheduled
 from asynchttp.values.response import Response
@@ -46,29 +45,35 @@ class RetryLayer:
 
     async def handle(self, request: Request) -> Any:
         """One hop, attempted as often as the policy allows."""
-        call = call_of(request)
+        call: Call = request._call
         retry = call.retry
         assert retry is not None
-        hop = _Hop(self, request, call, retry)
-        call.spares = hop.spares
+        call.spares = self.spares
         try:
-            try:
-                answer = await self._next(request)
-            except HTTPError as error:
-                return await hop.again(error)
-            if retry.accepts(answer.status):
-                if self._budget is not None and answer.status < 400:
-                    self._budget.succeeded(request.origin, 0, call.started)
-                return answer
-            return await hop.again(answer)
-        finally:
-            call.spares = None
+            answer = await self._next(request)
+        except HTTPError as error:
+            return await _Hop(self, request, call, retry).again(error)
+        status = answer.status
+        if status in retry.statuses:
+            return await _Hop(self, request, call, retry).again(answer)
+        if self._budget is not None and status < 400:
+            self._budget.succeeded(request.origin, 0, call.started)
+        return answer
+
+    def spares(self, request: Request, answer: Any) -> bool:
+        """Whether this answer will be retried, asked when its headers are there; the decision is kept in the call."""
+        call: Call = request._call
+        retry = call.retry
+        if retry is None or answer.status not in retry.statuses:
+            return False
+        call.decided = _Hop(self, request, call, retry).decide(answer)
+        return isinstance(call.decided, Again)
 
 
 class _Hop:
     """What the retries of one hop share; used only once something went wrong."""
 
-    __slots__ = ("_call", "_decided", "_drawn", "_layer", "_request", "_retry")
+    __slots__ = ("_call", "_drawn", "_layer", "_request", "_retry")
 
     def __init__(self, layer: RetryLayer, request: Request, call: Call, retry: Retry) -> None:
         self._layer = layer
@@ -76,19 +81,13 @@ class _Hop:
         self._call = call
         self._retry = retry
         self._drawn = 0
-        self._decided: Decision | None = None
-
-    def spares(self, answer: Any) -> bool:
-        """Whether this answer will be retried, asked when its headers are there; the decision is kept."""
-        if self._retry.accepts(answer.status):
-            return False
-        self._decided = self._decide(answer)
-        return isinstance(self._decided, Again)
 
     async def again(self, came: Any) -> Any:
         """Go on after `came`, an answer or an error, until something is final."""
         while True:
-            decision, self._decided = self._decided or self._decide(came), None
+            # What was decided at the headers does not hold if reading the body ended in an error.
+            decided, self._call.decided = self._call.decided, None
+            decision: Decision = self.decide(came) if decided is None or isinstance(came, HTTPError) else decided
             match decision:
                 case Stop(reason=reason):
                     return self._end(came, reason)
@@ -107,7 +106,8 @@ class _Hop:
                     self._succeeded(came)
                     return came
 
-    def _decide(self, came: Any) -> Decision:
+    def decide(self, came: Any) -> Decision:
+        """What the policy and the budget say of `came`, an answer or an error."""
         call, layer = self._call, self._layer
         now = layer._clock.now()
         error = came if isinstance(came, HTTPError) else None

@@ -98,8 +98,8 @@ class Ticket:
         key: Hashable,
         group: Group,
         priority: int = 0,
-        *,
         retry: bool = False,
+        *,
         wake: Callable[[Ticket], object] = _nobody,
         owner: Any = None,
     ) -> None:
@@ -146,7 +146,7 @@ class _Host:
         self.key = key
         self.running = 0
         self.lanes = 0
-        self.blocked: OrderedDict[_Lane, None] = OrderedDict()
+        self.blocked: OrderedDict[_Lane, None] | None = None
 
 
 class _Lane:
@@ -294,7 +294,8 @@ class Admission:
         host, group = lane.host, lane.group
         if not lane.ranks:
             group.turns.put(lane, None)
-            host.blocked.pop(lane, None)
+            if host.blocked:
+                host.blocked.pop(lane, None)
             del group.lanes[host.key]
             host.lanes -= 1
             if not host.running and not host.lanes:
@@ -303,6 +304,8 @@ class Admission:
             group.turns.put(lane, lane.ranks[-1] >> 1)
         else:
             group.turns.put(lane, None)
+            if host.blocked is None:
+                host.blocked = OrderedDict()
             host.blocked[lane] = None
         self._refresh(group)
 
@@ -311,8 +314,8 @@ class Admission:
 
     def _unblock(self, host: _Host) -> None:
         if self._has_room(host):
-            blocked, host.blocked = host.blocked, OrderedDict()
-            for lane in blocked:
+            blocked, host.blocked = host.blocked, None
+            for lane in blocked or ():
                 self._place(lane)
 
     def _forget(self, ticket: Ticket) -> None:

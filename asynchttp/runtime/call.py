@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from asynchttp.policy.admission import Group, Ticket
     from asynchttp.policy.followup import Redirects
-    from asynchttp.policy.retry import Retry
+    from asynchttp.policy.retry import Decision, Retry
     from asynchttp.runtime.deadlines import Guard
     from asynchttp.values.request import Request
     from asynchttp.values.response import Response
@@ -33,7 +33,7 @@ class Call:
         attempts, history: what was tried, and the answers that redirected.
         retries: retries made so far; `seen` are the statuses that caused them.
         toll: asked when a retry is let in to be sent; False means that the budget denies it.
-        spares: whether an answer will be retried, so that its body need not be kept.
+        spares: whether an answer will be retried, so that its body need not be kept; what it `decided` is kept.
         fresh: the next attempt needs a new connection; `resent`: the one free resend was used.
     """
 
@@ -41,6 +41,7 @@ class Call:
         "attempts",
         "clocks",
         "deadline",
+        "decided",
         "fresh",
         "group",
         "guard",
@@ -88,7 +89,8 @@ class Call:
         self.retries = 0
         self.seen: tuple[int, ...] = ()
         self.toll: Callable[[], bool] | None = None
-        self.spares: Callable[[Any], bool] | None = None
+        self.spares: Callable[[Request, Any], bool] | None = None
+        self.decided: Decision | None = None
         self.fresh = False
         self.resent = False
         #: What the transport tells about the connection of the attempt under way.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from asynchttp.runtime.clock import Clock, Handle
 
 RESOLUTION = 0.05
+_PER_SECOND = 20  # buckets; a multiplication is quicker than a division
 
 
 class Entry:
     """A deadline that can still fire."""
 
-    __slots__ = ("bucket", "callback")
+    __slots__ = ("argument", "bucket", "callback")
 
-    def __init__(self, callback: Callable[[], object], bucket: int) -> None:
+    def __init__(self, callback: Callable[[Any], object], argument: Any, bucket: int) -> None:
         """Belong to a bucket."""
-        self.callback = callback
+        self.callback: Callable[[Any], object] | None = callback
+        self.argument = argument
         self.bucket = bucket
 
 
@@ -51,10 +53,10 @@ class Deadlines:
         """How many deadlines can still fire; O(buckets)."""
         return sum(map(len, self._buckets.values()))
 
-    def add(self, when: float, callback: Callable[[], object]) -> Entry:
-        """Call `callback` at `when` or up to `RESOLUTION` later, unless discarded before."""
-        bucket = int(when / RESOLUTION) + 1
-        entry = Entry(callback, bucket)
+    def add(self, when: float, callback: Callable[[Any], object], argument: Any) -> Entry:
+        """Call ``callback(argument)`` at `when` or up to `RESOLUTION` later, unless discarded before."""
+        bucket = int(when * _PER_SECOND) + 1
+        entry = Entry(callback, argument, bucket)
         entries = self._buckets.get(bucket)
         if entries is None:
             self._buckets[bucket] = {entry}
@@ -67,6 +69,7 @@ class Deadlines:
 
     def discard(self, entry: Entry) -> None:
         """Let `entry` not fire; does nothing when it has."""
+        entry.callback = None  # it may be among those that are being fired just now
         entries = self._buckets.get(entry.bucket)
         if entries is not None:
             entries.discard(entry)
@@ -96,12 +99,18 @@ class Deadlines:
         while self._heap and self._heap[0] * RESOLUTION <= now:
             entries = self._buckets.pop(heappop(self._heap))
             for entry in entries:
-                entry.callback()
+                callback, entry.callback = entry.callback, None
+                if callback is not None:
+                    callback(entry.argument)
         self._arm()
 
 
+#: The one reason that concerns a part of the guarded work; any other ends all of it, and takes its place.
+ATTEMPT: Final = "attempt"
+
+
 class Guard:
-    """The right to interrupt a task for one reason, kept apart from every other cancellation.
+    """The right to interrupt a task, for a reason, kept apart from every other cancellation.
 
     As `asyncio.timeout` does: the interruption is a `task.cancel()`, and whoever owns the guard takes it back with
     `uncancel`. If the task was also cancelled from outside, that wins.
@@ -116,14 +125,17 @@ class Guard:
         self.reason: object = None
 
     def interrupt(self, reason: object) -> None:
-        """Cancel the task for `reason`; the first reason counts, and later ones do nothing."""
+        """Cancel the task for `reason`; the first reason counts, but `ATTEMPT` gives way to one that ends more."""
         if self.reason is None:
             self.reason = reason
             self.task.cancel()
+        elif self.reason == ATTEMPT:
+            self.reason = reason
 
     def release(self) -> bool:
         """Take the interruption back; True when it alone ended the task's wait.
 
-        To be called once, when the guarded work is over and `reason` is set.
+        To be called once for each interruption, when the work that it was to end is over; the guard can be used again.
         """
+        self.reason = None
         return self.task.uncancel() <= self._cancelling

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Gate:
     """Lets tickets in as `Admission` decides; wakes whoever waits for one.
 
-    Cancelling `enter` takes the ticket back, wherever it was, so that no slot is lost.
+    Cancelling `wait` takes the ticket back, wherever it was, so that no slot is lost.
     """
 
     __slots__ = ("admission",)
@@ -23,19 +23,12 @@ class Gate:
         """Stand in front of `admission`."""
         self.admission = admission
 
-    def enter(self, ticket: Ticket) -> asyncio.Future[None] | None:
-        """Ask for a slot: None when it is there, else a future to be passed to `wait`."""
-        if self.admission.enter(ticket):
-            return None
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def wait(self, ticket: Ticket) -> None:
+        """Wait until `ticket`, which `Admission.enter` did not let in at once, is let in; cancelling takes it back."""
+        ticket.owner = asyncio.get_running_loop().create_future()
         ticket.wake = _settle
-        ticket.owner = waiter
-        return waiter
-
-    async def wait(self, ticket: Ticket, waiter: asyncio.Future[None]) -> None:
-        """Wait until `ticket` is let in; on cancellation it is taken back."""
         try:
-            await waiter
+            await ticket.owner
         except BaseException:
             self.withdraw(ticket)
             raise

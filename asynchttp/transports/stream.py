@@ -254,7 +254,7 @@ class StreamResponse(Answer):
         task = asyncio.current_task()
         assert task is not None and self._deadlines is not None  # noqa: PT018  set together by limit()
         guard = Guard(task)
-        entry = self._deadlines.add(due, lambda: guard.interrupt("total"))
+        entry = self._deadlines.add(due, guard.interrupt, "total")
         try:
             return await anext(source, None)
         except asyncio.CancelledError:

@@ -148,6 +148,7 @@ class Engine:
             if entry is not None:
                 self.state.deadlines.discard(entry)
             del self.calls[call]
+            call.guard = None  # what is kept of the call must not keep its task
             if self._idle is not None and not self.calls and not self._idle.done():
                 self._idle.set_result(None)
 
@@ -158,6 +159,7 @@ class Engine:
             answer.history = tuple(call.history)
         if answer._request is None:
             answer._request = request
+        answer._request._call = None  # the answer may be kept for long, the state of its call need not be
         if isinstance(answer, StreamResponse) and not answer.closed:
             self.streams.add(answer)
             answer.on_close(functools.partial(self.streams.discard, answer))

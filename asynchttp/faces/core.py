@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import weakref
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asynchttp.batch.fanout import FanOut
+    from asynchttp.values.timeout import Timeout
 
 _CLOSED: Final = "the client was closed and takes no more calls; make a new one"
 
@@ -123,8 +125,7 @@ class Core:
         if timeout is UNSET:
             settled, request.timeout = self._clocks, self._timeout
         else:
-            request.timeout = as_timeout(timeout).over(self._timeout)
-            settled = Clocks(request.timeout)
+            request.timeout, settled = _settled(as_timeout(timeout), self._timeout)
         if retry is UNSET:
             retry = self.settings.retry
         elif retry is not None and not isinstance(retry, Retry):
@@ -185,6 +186,12 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
     if "budget" not in changes:
         state.budget = shared.budget
     return state
+
+
+@functools.lru_cache(maxsize=256)
+def _settled(timeout: Timeout, base: Timeout) -> tuple[Timeout, Clocks]:
+    merged = timeout.over(base)
+    return merged, Clocks(merged)
 
 
 def _refuses(setting: Any) -> Callable[[Any], object] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,7 @@ def _route(key: str) -> tuple[str, str]:
 
 def _reply(reply: Reply, request: Request) -> Any:
     if isinstance(reply, BaseException):
-        raise reply
+        raise copy.copy(reply)  # each time a new one: an error collects what became of its call
     if isinstance(reply, int):
         return Response(reply)
     return reply if isinstance(reply, Answer) else reply(request)

@@ -1,0 +1,45 @@
+"""What all tests share: both event loops, and the check that nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest_asyncio
+import uvloop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+
+def pytest_asyncio_loop_factories(config, item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Every asynchronous test runs on asyncio's own loop and on uvloop."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def open_sockets() -> set[str]:
+    """The sockets that this process holds; empty where the system cannot tell."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for entry in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(entry.readlink()))
+    return {link for link in found if link.startswith("socket:")}
+
+
+@pytest_asyncio.fixture
+async def nothing_left() -> AsyncIterator[None]:
+    """Fails a test that leaves a task or a socket behind; ask for it before everything that opens one."""
+    await asyncio.sleep(0)
+    tasks, sockets = asyncio.all_tasks(), open_sockets()
+    yield
+    for _ in range(10):
+        await asyncio.sleep(0)
+        if asyncio.all_tasks() <= tasks and open_sockets() <= sockets:
+            break
+    gc.collect()
+    assert not asyncio.all_tasks() - tasks, "tasks were left behind"
+    assert not open_sockets() - sockets, "sockets were left behind"

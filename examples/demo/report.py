@@ -24,7 +24,7 @@ class Group:
     results: int = 0
     ok: int = 0
     attempts: int = 0
-    retries: int = 0
+    repeats: int = 0  # attempts beyond the first of each call
     elapsed: list[float] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
@@ -33,7 +33,7 @@ class Group:
         self.results += 1
         self.ok += bool(record["ok"])
         self.attempts += attempts
-        self.retries += max(0, attempts - 1)
+        self.repeats += max(0, attempts - 1)
         if attempts:
             self.elapsed.append(float(record["elapsed"]))
 

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 Rows = list[list[str]]
 MESSAGE: Final = 150  # characters of an example that are shown
+REPEATS: Final = "repeat an earlier one: retries, and resends after a kept-alive connection died"
 NOTHING: Final = "-"
 
 
 def show(report: Report, seconds: float, served: Record) -> None:
     """Print what came back in so many seconds; `served` is what the servers say about it."""
-    print()
+    print("\nWhat the lines of results.jsonl and the servers say:")
     for name, text in facts(report, seconds, served):
         print(f"  {name:<10} {text}")
-    _table(["endpoint", "results", "ok", "failed", "retries", "p50 ms", "p90 ms", "p99 ms"], endpoints(report))
+    _table(["endpoint", "results", "ok", "failed", "repeats", "p50 ms", "p90 ms", "p99 ms"], endpoints(report))
     _table(["what failed", "results", "for example"], failures(report))
 
 
@@ -35,7 +36,7 @@ def facts(report: Report, seconds: float, served: Record) -> list[tuple[str, str
         ("lines", f"{spaced(len(plan.lines))}: {lines}"),
         ("results", f"{spaced(total.results)}: {spaced(total.ok)} ok, {spaced(total.results - total.ok)} failed"),
         ("statuses", _counts(report.statuses)),
-        ("attempts", f"{spaced(total.attempts)}, of which {spaced(total.retries)} are retries"),
+        ("attempts", f"{spaced(total.attempts)}, of which {spaced(total.repeats)} {REPEATS}"),
         ("time", f"{seconds:.1f} s, {spaced(round(total.attempts / seconds))} attempts per second"),
         ("servers", f"saw {asked}; gave {_counts(served['answers'])}"),
     ]
@@ -47,7 +48,7 @@ def endpoints(report: Report) -> Rows:
     groups = [(name, report.groups[name]) for name in names if name in report.groups]
     rows = []
     for name, group in [*groups, ("all", report.total)]:
-        counts = (group.results, group.ok, group.results - group.ok, group.retries)
+        counts = (group.results, group.ok, group.results - group.ok, group.repeats)
         times = [f"{percentile(group.elapsed, percent) * 1000:.0f}" for percent in (50, 90, 99)]
         rows.append([name, *map(spaced, counts), *(times if group.elapsed else [NOTHING] * 3)])
     return rows

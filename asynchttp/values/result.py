@@ -194,8 +194,8 @@ class Result(Generic[T_co]):
 class Progress(NamedTuple):
     """Where a fan-out is, at one moment; times in seconds, sizes in bytes.
 
-    `done` = `ok` + `failed`; `running` have been let in; `waiting` are read but not let in; `total` and `eta` are
-    None while the length of the input is unknown; `rate` is items done a second since the start.
+    `done` = `ok` + `failed`; `running` are on the wire; `waiting` are read, and wait for a slot or their next attempt;
+    `total` and `eta` are None while the length of the input is unknown; `rate` is items done a second since the start.
     """
 
     done: int

@@ -20,7 +20,7 @@ async def main():
         serve(web.get("/items/{number}", item)) as url,
         asynchttp.Client(url, limits=asynchttp.Limits(concurrency=50), retry=asynchttp.Retry(attempts=4)) as client,
     ):
-        counts = Counter()
+        counts: Counter[str] = Counter()
         async with client.map(f"/items/{number}" for number in range(1_000)) as results:
             async for result in results:
                 counts["ok" if result.ok else type(result.error).__name__] += 1

@@ -12,7 +12,7 @@ from aiohttp import web
 import asynchttp
 from examples._local import serve
 
-orders = {}
+orders: dict[str, dict[str, int]] = {}
 
 
 async def main():

@@ -104,7 +104,9 @@ def test_no_failure_is_swallowed(path):
     assert list(_swallowed(_tree(path))) == []
 
 
-@pytest.mark.parametrize("path", list(filter(_public, MODULES)), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if _public(path)], ids=lambda path: path.relative_to(PACKAGE).as_posix()
+)
 def test_a_module_has_its_own_test_file(path):
     """Law 4: policy/retry.py is tested by tests/policy/test_retry.py."""
     relative = path.relative_to(PACKAGE)

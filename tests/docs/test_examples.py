@@ -5,6 +5,8 @@ import doctest
 import gc
 import importlib
 import pkgutil
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,13 +48,27 @@ def test_the_python_of_a_page_runs(path):
     gc.collect()  # an unclosed client would warn here, and warnings are errors
 
 
+def test_every_public_name_is_in_the_reference():
+    """By itself, or with the module that its page describes."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md"))
+    named = set(re.findall(r"^::: (\S+)", text, re.MULTILINE))
+    modules = [sys.modules[name] for name in named if name in sys.modules]
+    public = {name for name in asynchttp.__all__ if name != "__version__"}
+    assert {
+        name
+        for name in public
+        if f"asynchttp.{name}" not in named
+        and not any(getattr(module, name, None) is getattr(asynchttp, name) for module in modules)
+    } == set()
+
+
 def test_few_blocks_are_not_run():
     """The mark is for what cannot run, with a reason; code that is not Python needs none."""
     marked = [
         block for path in PAGES for block in pages.blocks(path.read_text(encoding="utf-8")) if block.not_run is not None
     ]
     assert len(marked) == NOT_RUN
-    assert all(block.language == "python" and len(block.not_run) > 10 for block in marked)
+    assert all(block.language == "python" and len(block.not_run or "") > 10 for block in marked)
 
 
 def test_most_pages_show_code():

@@ -163,8 +163,7 @@ class Engine:
         if isinstance(answer, StreamResponse) and not answer.closed:
             self.streams.add(answer)
             answer.on_close(functools.partial(self.streams.discard, answer))
-            if call.deadline is not None:
-                answer.limit(self.state.deadlines, call.deadline)
+            answer.hand_over(self.state.deadlines, call.started, call.deadline)
         return answer
 
     def _interrupted(self, reason: object, request: Request, call: Call) -> TotalTimeout | ClientClosed:

@@ -53,6 +53,10 @@ class Deadlines:
         """How many deadlines can still fire; O(buckets)."""
         return sum(map(len, self._buckets.values()))
 
+    def now(self) -> float:
+        """The reading of its clock."""
+        return self._clock.now()
+
     def add(self, when: float, callback: Callable[[Any], object], argument: Any) -> Entry:
         """Call ``callback(argument)`` at `when` or up to `RESOLUTION` later, unless discarded before."""
         bucket = int(when * _PER_SECOND) + 1

@@ -49,7 +49,17 @@ class StreamResponse(Answer):
         StreamConsumed: it was read already.
     """
 
-    __slots__ = ("_buffered", "_closing", "_deadlines", "_due", "_on_close", "_source", "_state", "received")
+    __slots__ = (
+        "_buffered",
+        "_closing",
+        "_deadlines",
+        "_due",
+        "_on_close",
+        "_source",
+        "_started",
+        "_state",
+        "received",
+    )
 
     def __init__(
         self,
@@ -69,6 +79,7 @@ class StreamResponse(Answer):
         self._on_close: list[Callable[[], object]] = []
         self._closing: HTTPError | None = None
         self._deadlines: Deadlines | None = None
+        self._started = 0.0
         self._due: float | None = None
         #: Bytes of the body that have arrived, before decoding.
         self.received = 0
@@ -102,9 +113,10 @@ class StreamResponse(Answer):
         else:
             self._on_close.append(callback)
 
-    def limit(self, deadlines: Deadlines, due: float) -> None:
-        """Let reading end with `TotalTimeout` at `due`; for the engine."""
+    def hand_over(self, deadlines: Deadlines, started: float, due: float | None) -> None:
+        """Leave the engine for its user: from now on errors are explained here, and reading ends at `due`."""
         self._deadlines = deadlines
+        self._started = started
         self._due = due
 
     async def aclose(self) -> None:
@@ -241,31 +253,49 @@ class StreamResponse(Answer):
     async def _next(self, source: AsyncIterator[bytes]) -> bytes | None:
         if self._closing is not None:
             raise self._closing
-        if self._due is None:
-            try:
+        try:
+            if self._due is None:
                 return await anext(source, None)
-            except HTTPError:
-                if self._closing is not None:
-                    raise self._closing from None
-                raise
-        return await self._next_before(self._due, source)
+            return await self._next_before(self._due, source)
+        except HTTPError as error:
+            if self._closing is not None:
+                raise self._closing from None
+            self._explain(error)
+            raise
 
     async def _next_before(self, due: float, source: AsyncIterator[bytes]) -> bytes | None:
         task = asyncio.current_task()
-        assert task is not None and self._deadlines is not None  # noqa: PT018  set together by limit()
+        assert task is not None and self._deadlines is not None  # noqa: PT018  set together by hand_over()
         guard = Guard(task)
         entry = self._deadlines.add(due, guard.interrupt, "total")
         try:
-            return await anext(source, None)
+            chunk = await anext(source, None)
         except asyncio.CancelledError:
             if guard.reason is None or not guard.release():
                 raise
-            msg = (
-                f"timed out: the whole call took longer than `total` allows, while reading the body of {self._title()}"
-            )
-            raise TotalTimeout(msg, request=self._request, sent=True, phase="body") from None
+            limit = due - self._started
+            msg = f"timed out: the whole call took longer than {limit:.3g} s (total), while reading the body"
+            raise TotalTimeout(msg, sent=True, limit=limit, phase="body") from None
+        except BaseException:
+            if guard.reason is not None:
+                guard.release()
+            raise
+        else:
+            if guard.reason is not None:
+                guard.release()
+            return chunk
         finally:
             self._deadlines.discard(entry)
+
+    def _explain(self, error: HTTPError) -> None:
+        """Complete the facts and the sentence, as the attempt's layer does before the answer is handed over."""
+        if self._deadlines is None or error.request is not None:
+            return
+        error.request = self._request
+        error.attempts = self.attempts
+        error.elapsed = self._deadlines.now() - self._started
+        where = f"{self._title()}, attempt {len(self.attempts)}, after {error.elapsed:.3g} s"
+        error.args = (f"{error.message} [{where}]",)
 
     def _decoder(self) -> ContentDecoder | None:
         codings = self.headers.getall("Content-Encoding", ())
@@ -278,10 +308,14 @@ class StreamResponse(Answer):
         return decoder
 
     async def _decoded(self, decoder: ContentDecoder) -> AsyncIterator[bytes]:
-        async for chunk in self.iter_raw():
-            for piece in _pieces(decoder, chunk):
-                yield piece
-        decoder.finish()
+        try:
+            async for chunk in self.iter_raw():
+                for piece in _pieces(decoder, chunk):
+                    yield piece
+            decoder.finish()
+        except (DecodeError, TruncatedResponse) as error:
+            self._explain(error)
+            raise
 
     def _buffer(self, content: bytes) -> Response:
         response = Response(

@@ -2,55 +2,73 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from asynchttp.values.body import StreamBody
+from aiohttp.payload import Payload
+
+from asynchttp.values.body import StreamBody, check_chunk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from aiohttp.abc import AbstractStreamWriter
 
 PIECE = 64 * 2**10
 # aiohttp warns about larger ones and would write them in one go.
 LARGE = 2**20
 
 
-class Upload:
-    """One sending of a body; keeps what the user's own iterable raised, so that nobody takes it for a network error."""
+class Upload(Payload):
+    """One sending of a body.
 
-    __slots__ = ("_body", "error")
+    `error` is what the user's own iterable raised, kept so that nobody takes it for a network error. The iterator is
+    closed when the sending ends, however it ends: by aiohttp's writer task, in which it runs.
+    """
 
     def __init__(self, body: bytes | StreamBody) -> None:
         """Nothing was read yet."""
-        self._body = body
-        self.error: BaseException | None = None
+        super().__init__(body)
+        self._size = body.length if isinstance(body, StreamBody) else len(body)
+        self.error: Exception | None = None
 
-    @property
-    def length(self) -> int | None:
-        """Bytes in all, or None."""
-        return self._body.length if isinstance(self._body, StreamBody) else len(self._body)
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  aiohttp's signature
+        """Refuse: the body is read once, by sending it."""
+        raise TypeError("the body of this request is a stream and cannot be read as text")
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, piece by piece."""
-        body = self._body
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send it, piece by piece."""
+        body = self._value
         if isinstance(body, bytes):
+            view = memoryview(body)
             for start in range(0, len(body), PIECE):
-                yield body[start : start + PIECE]
+                await writer.write(view[start : start + PIECE])
             return
         try:
             source = body.open()
-            if hasattr(source, "__aiter__"):
-                async for piece in source:
-                    yield _checked(piece)
+        except Exception as error:
+            self.error = error
+            raise
+        try:
+            while (piece := await self._next(source)) is not None:
+                if piece:  # an empty chunk would say that the body is over
+                    await writer.write(piece)
+        finally:
+            await _close(source)
+
+    async def _next(self, source: Any) -> bytes | None:
+        """The next piece, or None at the end; what the iterable raises is kept."""
+        try:
+            if hasattr(source, "__anext__"):
+                piece = await anext(source, None)
             else:
-                for piece in source:
-                    yield _checked(piece)
+                piece = next(source, None)
+            return None if piece is None else check_chunk(piece)
         except Exception as error:
             self.error = error
             raise
 
 
-def _checked(piece: object) -> bytes:
-    if not isinstance(piece, bytes | bytearray | memoryview):
-        msg = f"the request body yielded {type(piece).__name__}; it must yield bytes"
-        raise TypeError(msg)
-    return bytes(piece)
+async def _close(source: Any) -> None:
+    """End a generator that was not read to its end, and close a file that was opened for this."""
+    if hasattr(source, "aclose"):
+        await source.aclose()
+    elif hasattr(source, "close"):
+        source.close()

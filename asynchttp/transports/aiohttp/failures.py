@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import socket
 import ssl
+from typing import TYPE_CHECKING
 
 import aiohttp
 
-from asynchttp.runtime.call import Wire
-from asynchttp.transports.aiohttp.wire import SessionWire
 from asynchttp.values.errors import (
     CertificateError,
     ClientClosed,
     ConnectError,
     ConnectTimeout,
-    DecodeError,
     DNSError,
+    HeadersTooLarge,
     HTTPError,
     ProtocolError,
     ProxyError,
@@ -31,13 +31,18 @@ from asynchttp.values.errors import (
 )
 from asynchttp.values.masking import mask_text
 
+if TYPE_CHECKING:
+    from asynchttp.transports.aiohttp.wire import SessionWire
+
 # What this machine lacks, not the server: descriptors, ports, memory.
 _LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 # getaddrinfo's answers that say "ask again later".
 _TEMPORARY = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL})
+# Where the parser begins to quote what it read.
+_QUOTED = re.compile(r"""[:\s]*b['"]""")
 
 
-def translate(
+def translate(  # noqa: PLR0911  one return for each kind of error
     error: BaseException, wire: SessionWire, *, phase: str, read: float | None, connect: float | None
 ) -> HTTPError:
     """The error of ours that says what `error` means in `phase` ("headers" or "body"); `__cause__` is set by `raise`."""
@@ -46,12 +51,14 @@ def translate(
     if isinstance(error, asyncio.TimeoutError):
         msg = f"timed out: the server sent nothing for {read} s while we waited for its {phase} (read)"
         return ReadTimeout(msg, limit=read, phase=phase, sent=_sent(wire))
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientProxyConnectionError | ssl.SSLError):
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientProxyConnectionError):
+        return _connecting(error)
+    if isinstance(error, ssl.SSLError) and not wire.connected:
         return _connecting(error)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return ProxyError(f"the proxy refused the connection: {error.status} {error.message}", status=error.status)
     if isinstance(error, aiohttp.ClientResponseError):
-        return ProtocolError(f"what the server sent is not HTTP: {_said(error)}", sent=True)
+        return _malformed(error)
     if isinstance(error, aiohttp.ClientPayloadError):
         return _payload(error, wire)
     if isinstance(error, aiohttp.ServerDisconnectedError | OSError | aiohttp.ClientConnectionError):
@@ -61,15 +68,29 @@ def translate(
     return TransportError(f"{type(error).__name__}: {_said(error)}", sent=_sent(wire))
 
 
-def _sent(wire: Wire) -> bool | None:
+def _sent(wire: SessionWire) -> bool | None:
     if not wire.connected:
         return False
-    return True if isinstance(wire, SessionWire) and wire.answered else None
+    return True if wire.answered else None
+
+
+def _malformed(error: aiohttp.ClientResponseError) -> ProtocolError:
+    """What the parser refused; header fields are not quoted, because they may be secrets."""
+    said, _, quoted = error.message.partition("\n\n")
+    said = " ".join(_QUOTED.split(said, maxsplit=1)[0].split()).rstrip(":")
+    # The parser says it in words only; the exception's type is lost on the way.
+    if said.startswith(("Got more than", "Too many headers")):
+        return HeadersTooLarge(f"the headers of the answer are too large: {said}", sent=True)
+    if said.startswith("Bad status line"):
+        start = quoted.strip().partition("\n")[0]
+        hint = "; it speaks TLS: use https://" if start.startswith("b'\\x15\\x03") else ""
+        return ProtocolError(f"what the server sent is not HTTP: {said}, at {start[:80]}{hint}", sent=True)
+    return ProtocolError(f"what the server sent is not HTTP: {said}", sent=True)
 
 
 def _connecting(error: BaseException) -> ConnectError:
     said = _said(error)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         return CertificateError(f"the server's certificate was refused, and nothing was sent: {said}")
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         return TLSError(f"the TLS handshake failed, and nothing was sent: {said}")
@@ -89,19 +110,18 @@ def _connecting(error: BaseException) -> ConnectError:
 
 def _payload(error: aiohttp.ClientPayloadError, wire: SessionWire) -> HTTPError:
     said = _said(error)
-    if isinstance(error.__cause__, aiohttp.http_exceptions.ContentEncodingError):
-        return DecodeError(f"the body is not in its content coding: {said}", sent=True)
-    cause = error.__cause__
-    lost = wire.protocol.lost if wire.protocol is not None else None
-    if isinstance(cause, aiohttp.http_exceptions.TransferEncodingError) and wire.protocol is not None and lost is None:
-        if "Not enough data" not in said:
-            return ProtocolError(f"the body's transfer coding is broken: {said}", sent=True)
+    lost = None if wire.protocol is None else wire.protocol.lost
+    broken = isinstance(error.__cause__, aiohttp.http_exceptions.TransferEncodingError)
+    if broken and lost is None and "Not enough data" not in said:
+        return ProtocolError(f"the body's transfer coding is broken: {said}", sent=True)
     return TruncatedResponse(f"the body ended early: {said}", part="body", sent=True)
 
 
 def _lost(error: BaseException, wire: SessionWire, phase: str) -> HTTPError:
     said = _said(error)
-    if not wire.connected:
+    # Where nobody asked our connector, somebody else answered for the session, and the error alone tells.
+    told = isinstance(error, aiohttp.ServerDisconnectedError) and not wire.asked
+    if not wire.connected and not told:
         return ConnectError(f"could not connect: {said}")
     if phase == "body":
         return TruncatedResponse(f"the connection was lost in the middle of the body: {said}", part="body", sent=True)
@@ -118,4 +138,6 @@ def _lost(error: BaseException, wire: SessionWire, phase: str) -> HTTPError:
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+        return "the connection was closed"  # what it holds are the headers so far, and they may be secrets
     return mask_text(str(error) or type(error).__name__)

@@ -12,14 +12,13 @@ import functools
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
-from multidict import CIMultiDict
 
 from asynchttp.runtime.call import call_of
 from asynchttp.transports.aiohttp.bodies import LARGE, Upload
 from asynchttp.transports.aiohttp.failures import translate
 from asynchttp.transports.aiohttp.wire import TCP, WIRE, SessionWire, Unix
 from asynchttp.transports.stream import StreamResponse
-from asynchttp.values.errors import ClientClosed, HTTPError, ProtocolError, TruncatedResponse
+from asynchttp.values.errors import ClientClosed, HeadersTooLarge, HTTPError, ProtocolError, TruncatedResponse
 
 if TYPE_CHECKING:
     import ssl
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 # We set these ourselves, or mean it when we do not.
 _NO_AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _NO_BODY = frozenset({204, 304})
+#: Bytes of all header fields together (rule 38); aiohttp bounds each line and their number.
+MAX_HEAD = 64 * 2**10
 _FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError, RuntimeError, ValueError)
 
 
@@ -74,7 +75,7 @@ class AiohttpTransport:
         session = self._session or self._open()
         call = call_of(request)
         clocks = call.clocks
-        wire = call.wire = SessionWire(fresh=call.fresh)
+        wire = call.wire = SessionWire(fresh=call.fresh, watched=self._owned)
         upload, options = self._options(request)
         token = WIRE.set(wire)
         try:
@@ -92,7 +93,7 @@ class AiohttpTransport:
             raise failure from error
         finally:
             WIRE.reset(token)
-        return _answer(request, answer, wire)
+        return _answer(request, answer, wire, upload)
 
     async def aclose(self) -> None:
         """Close the session, if it is ours, and let its connections end."""
@@ -135,19 +136,16 @@ class AiohttpTransport:
         if self._proxy is not None:
             options["proxy"] = self._proxy
         if not self._owned:
-            options["auto_decompress"] = False
+            # What the session was told for its own callers; here the layers above decide it.
+            options["auto_decompress"] = options["raise_for_status"] = False
+            options["skip_auto_headers"] = _NO_AUTO_HEADERS
         body = request.body
         if body is None:
             return None, options
         if isinstance(body, bytes) and len(body) < LARGE:
             options["data"] = body
             return None, options
-        upload = Upload(body)
-        if upload.length is not None:
-            headers = CIMultiDict(request.headers)
-            headers["Content-Length"] = str(upload.length)
-            options["headers"] = headers
-        options["data"] = upload.chunks()
+        options["data"] = upload = Upload(body)
         return upload, options
 
 
@@ -156,14 +154,16 @@ def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout
     return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
 
 
-def _answer(request: Request, answer: aiohttp.ClientResponse, wire: SessionWire) -> StreamResponse:
+def _answer(
+    request: Request, answer: aiohttp.ClientResponse, wire: SessionWire, upload: Upload | None
+) -> StreamResponse:
     framing = _framing(request, answer)
     version = answer.version
-    problem = _problem(answer)
+    problem = _problem(answer, wire)
     if problem is not None:
         answer.close()
-        raise ProtocolError(problem, sent=True)
-    body = _Body(answer, wire, framing, call_of(request).clocks.read)
+        raise problem
+    body = _Body(answer, wire, upload, framing, call_of(request).clocks.read)
     stream = StreamResponse(
         answer.status,
         headers=answer.headers,
@@ -186,40 +186,67 @@ def _framing(request: Request, answer: aiohttp.ClientResponse) -> str:
     return "length" if "Content-Length" in headers else "close"
 
 
-def _problem(answer: aiohttp.ClientResponse) -> str | None:
+def _problem(answer: aiohttp.ClientResponse, wire: SessionWire) -> ProtocolError | None:
     """What aiohttp lets through and we do not."""
     version = answer.version
     if version is not None and version.major != 1:
-        return f"the server answered with HTTP/{version.major}.{version.minor} on an HTTP/1.1 connection"
+        msg = f"the server answered with HTTP/{version.major}.{version.minor} on an HTTP/1.1 connection"
+        return ProtocolError(msg, sent=True)
     if answer.status == 101:
-        return "the server switched protocols (101) without being asked to"
+        return ProtocolError("the server switched protocols (101) without being asked to", sent=True)
     coding = answer.headers.get("Transfer-Encoding", "chunked").strip().lower()
     if coding != "chunked":
-        return f"the answer has the transfer coding {coding!r}, which we did not offer and cannot undo"
+        msg = f"the answer has the transfer coding {coding!r}, which we did not offer and cannot undo"
+        return ProtocolError(msg, sent=True)
+    if wire.answered > MAX_HEAD:
+        size = sum(len(name) + len(value) + 4 for name, value in answer.raw_headers)
+        if size > MAX_HEAD:
+            msg = f"the headers of the answer are too large: {size} bytes, more than {MAX_HEAD}"
+            return HeadersTooLarge(msg, sent=True)
     return None
 
 
 class _Body:
     """The body of one answer, as `ByteStream`."""
 
-    __slots__ = ("_answer", "_framing", "_read", "_received", "_wire")
+    __slots__ = ("_answer", "_framing", "_read", "_received", "_upload", "_wire")
 
-    def __init__(self, answer: aiohttp.ClientResponse, wire: SessionWire, framing: str, read: float | None) -> None:
+    def __init__(
+        self,
+        answer: aiohttp.ClientResponse,
+        wire: SessionWire,
+        upload: Upload | None,
+        framing: str,
+        read: float | None,
+    ) -> None:
         self._answer = answer
         self._wire = wire
+        self._upload = upload
         self._framing = framing
         self._read = read
         self._received = 0
+        if wire.protocol is not None:
+            wire.protocol.awaited = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
+        content = self._answer.content
+        # After the end the connection may be another request's already.
+        protocol = None if content._buffer or content.is_eof() else self._wire.protocol
+        if protocol is not None:
+            protocol.wait()
         try:
-            chunk = await self._answer.content.readany()
+            chunk = await content.readany()
         except _FAILURES as error:
+            if self._upload is not None and self._upload.error is not None:
+                raise self._upload.error from None
             failure = translate(error, self._wire, phase="body", read=self._read, connect=None)
             raise self._with_sizes(failure) from error
+        finally:
+            if protocol is not None and not content.is_eof():
+                protocol.awaited = False
         if not chunk:
             self._finish()
             raise StopAsyncIteration
@@ -230,7 +257,7 @@ class _Body:
         protocol = self._wire.protocol
         if self._framing == "close" and protocol is not None and protocol.lost is not None:
             # aiohttp takes the end of the connection for the end of the body, however it ended.
-            msg = f"the connection was reset before the server closed it: {protocol.lost}"
+            msg = f"the connection was cut before the server closed it: {protocol.lost}"
             raise self._with_sizes(TruncatedResponse(msg, part="body", sent=True)) from protocol.lost
 
     def _with_sizes(self, failure: HTTPError) -> HTTPError:

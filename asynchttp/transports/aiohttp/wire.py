@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import functools
 import itertools
+import ssl
 import time
 from collections import OrderedDict
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import BadHttpMessage
 
 from asynchttp.runtime.call import Wire
 
 if TYPE_CHECKING:
     import asyncio
 
+#: More 1xx answers than this before the final one are an attack (rule 38).
+MAX_INTERIM: Final = 50
+
 _numbers = itertools.count(1)
 
 
 class SessionWire(Wire):
-    """What the connector tells about one attempt; `fresh` asks it for a new connection."""
+    """What the connector tells about one attempt; `fresh` asks it for a new connection.
 
-    __slots__ = ("fresh", "protocol")
+    A session of the user's has a connector that tells nothing. There every request counts as one that the server may
+    have seen, unless the error itself says that there was no connection.
+    """
 
-    def __init__(self, *, fresh: bool) -> None:
+    __slots__ = ("asked", "fresh", "protocol")
+
+    def __init__(self, *, fresh: bool, watched: bool = True) -> None:
         """Nothing is connected yet."""
         super().__init__()
         self.fresh = fresh
+        self.connected = not watched
+        #: Whether the connector was asked; a test that patches `ClientSession._request` answers without it.
+        self.asked = False
         self.protocol: WatchedProtocol | None = None
 
     @property
@@ -43,44 +55,110 @@ WIRE: ContextVar[SessionWire | None] = ContextVar("asynchttp_wire", default=None
 
 
 class WatchedProtocol(ResponseHandler):
-    """aiohttp's own protocol; counts what arrives and remembers how the connection ended."""
+    """aiohttp's own protocol; counts what arrives and remembers how the connection ended.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Number the connection."""
+    Attributes:
+        arrived: bytes so far; `before` is the count at the start of the request under way.
+        lost: why the connection ended, if it did not end properly.
+        idle: whether it is kept for later; nothing may arrive then.
+        awaited: whether anybody waits for a byte. Silence counts as the server's only while somebody does.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, kept: OrderedDict[Any, Any]) -> None:
+        """Number the connection; `kept` forgets it when it is lost."""
         super().__init__(loop)
         self.number = next(_numbers)
         self.arrived = 0
         self.before = 0
         self.lost: BaseException | None = None
+        self.idle = False
+        self.awaited = True
+        self._interim = 0
+        self._kept = kept
+
+    def begin(self) -> None:
+        """A request begins."""
+        self.before = self.arrived
+        self.awaited = True
+        self._interim = 0
 
     def data_received(self, data: bytes) -> None:
-        """Count, and hand on."""
+        """Count, and hand on; what comes unasked ends the connection, for it would pass for the next answer."""
+        if self.idle and data:  # b"" comes from the reader of the answer before, when it has emptied its buffer
+            self.abort()
+            return
         self.arrived += len(data)
         super().data_received(data)
 
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Hand an answer on; too many interim ones are an error."""
+        if data[0].code < 200 and data[0].code != 101:
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                error = BadHttpMessage(f"more than {MAX_INTERIM} interim answers")
+                if self.transport is not None:
+                    self.transport.close()
+                self.set_exception(error, error)
+                return
+        super().feed_data(data, size)
+
+    def eof_received(self) -> None:
+        """Look whether TLS was ended by its own close_notify; else anybody on the way may have cut the answer short."""
+        transport = self.transport
+        tls = None if transport is None else transport.get_extra_info("ssl_object")
+        if tls is not None:
+            try:
+                tls.read(1)
+            except ssl.SSLZeroReturnError:
+                pass
+            except (ssl.SSLError, ValueError) as error:
+                self.lost = error
+        super().eof_received()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Remember a reset: aiohttp ends a body that is delimited by the close as if it were whole."""
-        self.lost = exc
+        if exc is not None:
+            self.lost = exc
+        self._kept.pop(self, None)
         super().connection_lost(exc)
+
+    def close(self) -> None:
+        """Close at once; what is not written yet is dropped, for a peer that does not read would hold it for ever."""
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size():
+            self.abort()
+        else:
+            super().close()
+
+    def wait(self) -> None:
+        """Somebody begins to wait for a byte of the body: the server's silence counts from now."""
+        self.awaited = True
+        self.start_timeout()
+
+    def _on_read_timeout(self) -> None:
+        if self.awaited:
+            super()._on_read_timeout()
 
 
 class _Watched(aiohttp.BaseConnector):
     """What the connectors below add to aiohttp's.
 
-    Needs `connect`, `_get` and `_factory` as aiohttp 3.14 has them; `tests/transports` fails where a new one differs.
+    Needs `connect`, `_get`, `_release`, `_conns` and `_factory` as aiohttp 3.14 has them; `tests/transports` fails where
+    a new one differs.
     """
 
     def _watch(self, idle: int) -> None:
-        self._factory: Any = functools.partial(WatchedProtocol, loop=self._loop)
-        self._idle = idle
         # Kept-alive connections, the longest unused first. aiohttp has no bound on them but time.
         self._kept: OrderedDict[Any, Any] = OrderedDict()
+        self._factory: Any = functools.partial(WatchedProtocol, loop=self._loop, kept=self._kept)
+        self._idle = idle
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         """Connect, and tell the attempt what it got."""
         wire = WIRE.get()
         if wire is None:  # a request that is not ours
             return await super().connect(req, traces, timeout)
+        wire.asked = True
         started = time.monotonic()
         connection = await super().connect(req, traces, timeout)
         wire.connected = True
@@ -88,7 +166,7 @@ class _Watched(aiohttp.BaseConnector):
             wire.connect = time.monotonic() - started
         protocol = connection.protocol
         if isinstance(protocol, WatchedProtocol):
-            protocol.before = protocol.arrived
+            protocol.begin()
             wire.protocol = protocol
             wire.connection = f"#{protocol.number}"
         return connection
@@ -99,7 +177,9 @@ class _Watched(aiohttp.BaseConnector):
             return None
         connection = await super()._get(key, traces)
         if connection is not None:
-            self._kept.pop(connection.protocol, None)
+            protocol: Any = connection.protocol
+            protocol.idle = False
+            self._kept.pop(protocol, None)
             if wire is not None:
                 wire.reused = True
         return connection
@@ -108,18 +188,21 @@ class _Watched(aiohttp.BaseConnector):
         """Take a connection back; close the longest unused ones beyond the idle limit; O(1)."""
         super()._release(key, protocol, should_close=should_close)
         if protocol.is_connected() and not self.closed:
+            protocol.idle = True
             self._kept[protocol] = key
             while len(self._kept) > self._idle:
                 self._evict(*self._kept.popitem(last=False))
 
     def _evict(self, protocol: Any, key: Any) -> None:
         kept = self._conns.get(key)
-        # One that the server closed, or that aiohttp dropped, is no longer there.
-        if kept and kept[0][0] is protocol:
-            kept.popleft()
-            if not kept:
-                del self._conns[key]
-            protocol.close()
+        while kept:
+            first, _ = kept.popleft()
+            # Those before it were closed by their server: they are no longer in `_kept`, but still here.
+            first.close()
+            if first is protocol:
+                break
+        if not kept:
+            self._conns.pop(key, None)
 
 
 class TCP(_Watched, aiohttp.TCPConnector):

@@ -1,0 +1,1 @@
+"""What the library claims of itself, measured: ``python -m benchmarks``."""

@@ -1,0 +1,117 @@
+"""What do the policies cost that are on by default, and which of them costs how much?
+
+The transport answers at once, so all that is measured is the client. The layers are switched on one after another; the
+price of each is the difference to the step before, so the prices add up to the whole.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import Any
+
+from asynchttp import Client, Limits, Response
+from benchmarks.harness import Sample, Section, added, column, in_turns, loops, run_on, typical
+
+NAME = "layers"
+FULL = {"rounds": 9, "batches": 8, "calls": 4000}
+QUICK = {"rounds": 3, "batches": 4, "calls": 2000}
+TARGET = 3.0  # µs a call, all layers together
+
+#: Each step has the layers of those before it.
+STEPS = ("bare", "timeout", "limits", "retry", "budget")
+BARE = STEPS[0]
+ALL = STEPS[-1]
+SINK = "an observer that does nothing"
+
+
+class Instant:
+    """A transport that has the answer already."""
+
+    async def send(self, _request: Any) -> Response:
+        return Response(200)
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
+
+
+def options(step: str) -> dict[str, Any]:
+    """The arguments of a client that has every layer up to `step`; the last step is the client's defaults."""
+    if step == SINK:
+        return {"observers": (lambda _event: None,)}
+    if step == ALL:
+        return {}
+    on = STEPS[: STEPS.index(step) + 1]
+    chosen: dict[str, Any] = {"budget": None}
+    if "timeout" not in on:
+        chosen["timeout"] = None
+    if "limits" not in on:
+        chosen["limits"] = Limits(concurrency=None)
+    if "retry" not in on:
+        chosen["retry"] = None
+    return chosen
+
+
+def child(spec: dict[str, Any]) -> Sample:
+    """µs of CPU time a call, for each batch."""
+    step, batches, calls = spec["step"], spec["batches"], spec["calls"]
+
+    async def main() -> Sample:
+        times = []
+        async with Client(transport=Instant(), **options(step)) as client:
+            get = client.get
+            for _ in range(500):
+                await get("http://localhost/item")
+            gc.collect()
+            gc.freeze()
+            for _ in range(batches):
+                begin = time.process_time()
+                for _ in range(calls):
+                    await get("http://localhost/item")
+                times.append((time.process_time() - begin) * 1e6 / calls)
+        return {"us": sorted(times)[len(times) // 2], "least": min(times), "calls": batches * calls}
+
+    return run_on(spec["loop"], main)
+
+
+def run(shape: dict[str, int]) -> Section:
+    loop = loops()[0]
+    sizes = {"loop": loop, "batches": shape["batches"], "calls": shape["calls"]}
+    samples = in_turns("benchmarks.layers", {step: {"step": step, **sizes} for step in (*STEPS, SINK)}, shape["rounds"])
+    least = {step: min(column(samples[step], "least")) for step in samples}
+    rows = [[BARE, f"{typical(samples[BARE], 'us'):.2f}", f"{least[BARE]:.2f}", "", ""]]
+    before = BARE
+    for step in (*STEPS[1:], SINK):
+        rows.append(
+            [
+                f"+ {step}",
+                f"{typical(samples[step], 'us'):.2f}",
+                f"{least[step]:.2f}",
+                f"{added(samples[step], samples[before], 'us'):+.2f}",
+                f"{least[step] - least[before]:+.2f}",
+            ]
+        )
+        before = step
+    together = added(samples[ALL], samples[BARE], "us")
+    together_least = least[ALL] - least[BARE]
+    rows.append(["all that is on by default", "", "", f"{together:+.2f}", f"{together_least:+.2f}"])
+    return Section(
+        name=NAME,
+        question="What do the policies cost that are on by default? (no network)",
+        columns=["layers", "µs a call", "least", "added", "added, least"],
+        rows=rows,
+        facts={
+            "loop": loop,
+            "together_us": together,
+            "together_least_us": together_least,
+            "bare_us": typical(samples[BARE], "us"),
+            "all_us": typical(samples[ALL], "us"),
+            "target_us": TARGET,
+            "calls": sum(int(sample["calls"]) for found in samples.values() for sample in found),
+        },
+        notes=[
+            f"{loop}; each layer stands on those above it; the target is {TARGET:g} µs for all that is on by default.",
+            "The layer that observes is absent as long as nobody listens.",
+        ],
+        raw=dict(samples),
+    )

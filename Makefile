@@ -53,7 +53,7 @@ bench: $(DEV_STAMP)  ## the benchmarks behind the numbers in README.md
 	$(PY) -m benchmarks $(ARGS)
 
 soak: $(DEV_STAMP)  ## the heavy tests: soak, fuzz, full torture
-	$(PY) -m pytest -m soak -o faulthandler_timeout=3600 $(ARGS)
+	$(PY) -m pytest -m soak --timeout 1800 -o faulthandler_timeout=3600 $(ARGS)
 
 format: $(DEV_STAMP)  ## rewrite the code in the house format
 	$(PY) -m ruff check --fix .

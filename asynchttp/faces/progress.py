@@ -13,14 +13,13 @@ if TYPE_CHECKING:
     from asynchttp.values.result import Progress
 
 PLAIN_EVERY = 5.0  # seconds between two plain lines: a log of an hour stays readable
-BAR_EVERY = 0.1  # seconds between two updates of the bar: an eye sees no more, and a million results cost nothing
 
 
 class Bar(Protocol):
     """Takes each `Progress` of a fan-out, and is closed at its end; closing twice does no harm."""
 
     def __call__(self, progress: Progress, /) -> None:
-        """Show `progress`, or leave it out when the last one was shown a moment ago."""
+        """Show `progress`, or leave it out where that would be too often."""
         ...
 
     def close(self) -> None:
@@ -81,18 +80,10 @@ class RichBar:
         """Import rich now, draw at the first progress."""
         self._stream = stream
         self._total = total
-        self._next = 0.0
-        self._last: Progress | None = None
         self._drawn: RichProgress | None = None
 
     def __call__(self, progress: Progress, /) -> None:
-        """Hand it to rich ten times a second at most; O(1)."""
-        self._last = progress
-        if progress.elapsed >= self._next:
-            self._next = progress.elapsed + BAR_EVERY
-            self._draw(progress)
-
-    def _draw(self, progress: Progress) -> None:
+        """Hand it to rich, which draws some times a second."""
         if self._drawn is None:
             self._drawn = _start_rich(self._stream)
             self._drawn.add_task("")
@@ -103,9 +94,6 @@ class RichBar:
 
     def close(self) -> None:
         """Draw the last state and leave it on the screen."""
-        if self._last is not None:
-            self._draw(self._last)
-            self._last = None
         if self._drawn is not None:
             self._drawn.stop()
 
@@ -144,7 +132,7 @@ def describe(progress: Progress, total: int | None = None) -> str:
         for count, what in ((progress.failed, "failed"), (progress.running, "running"), (progress.retries, "retries"))
         if count
     ]
-    parts.append(f"{progress.rate:.3g}/s" if progress.rate < 100 else f"{number(round(progress.rate))}/s")
+    parts.append(pace(progress.rate))
     left = progress.eta
     if left is None and total is not None and progress.rate > 0:
         left = max(0, total - progress.done) / progress.rate
@@ -156,6 +144,11 @@ def describe(progress: Progress, total: int | None = None) -> str:
 def number(count: int) -> str:
     """Digits in groups of three, as in ``12 000``."""
     return f"{count:,}".replace(",", " ")
+
+
+def pace(rate: float) -> str:
+    """So many a second: ``0.25/s``, ``12 000/s``."""
+    return f"{rate:.3g}/s" if rate < 100 else f"{number(round(rate))}/s"
 
 
 def clock(seconds: float) -> str:

@@ -18,7 +18,6 @@ from multidict import CIMultiDict
 
 from asynchttp.values.checks import check_headers
 from asynchttp.values.request import Request
-from asynchttp.values.timeout import as_timeout
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import absolute_url
 
@@ -171,9 +170,6 @@ def _request(number: int, fields: dict[str, Any], defaults: Defaults) -> Request
         raise ValueError('the key "url" is missing')
     if isinstance(fields.get("id"), dict | list):
         raise TypeError('"id" must be a string or a number')
-    timeout = fields.get("timeout", UNSET)
-    if timeout is not UNSET:
-        as_timeout(timeout)
     request = Request(
         defaults.method if fields.get("method") is None else fields["method"],
         fields["url"],
@@ -182,7 +178,7 @@ def _request(number: int, fields: dict[str, Any], defaults: Defaults) -> Request
         json=fields.get("json", UNSET),
         data=fields.get("data"),
         content=_content(fields.get("body")),
-        timeout=timeout,
+        timeout=fields.get("timeout", UNSET),
         tag=Line(number, fields.get("id"), fields["url"]),
     )
     return _absolute(request)

@@ -251,9 +251,9 @@ class Sink:
             raise
 
     def close(self) -> None:
-        """Close the file; stdout stays open. What is not flushed may be lost."""
+        """Close the file; stdout stays open, and so does what the thread is still writing to."""
         self._worker.stop()
-        if self._fd != 1:
+        if self._fd != 1 and (self._writing is None or self._writing.done()):
             os.close(self._fd)
             self._fd = 1
 

@@ -90,7 +90,9 @@ def body_field(response: Response) -> dict[str, Any]:
         return {}
     try:
         text = content.decode(charset_of(response.headers.get("Content-Type")) or "utf-8")
-    except (UnicodeDecodeError, LookupError):
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # no text has it, and databases refuse it in one
         return {"body_base64": base64.b64encode(content).decode("ascii")}
     kind = response.content_type
     if kind == "application/json" or kind.endswith("+json"):

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from asynchttp.faces.cli.records import error_of
-from asynchttp.faces.progress import number
+from asynchttp.faces.progress import number, pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,7 @@ class Summary:
         self._source = source
         self.ok = 0
         self.failed = 0
+        self.retries = 0
         self.statuses: Counter[int] = Counter()
         self.errors: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
@@ -75,6 +76,8 @@ class Summary:
         if result.response is not None:
             self.statuses[result.response.status] += 1
         if result.attempts:
+            # a redirect is an attempt too, but nothing is waited for before the next
+            self.retries += sum(attempt.wait is not None for attempt in result.attempts[:-1])
             self.latency.add(result.elapsed)
 
     def _failure(self, result: Result[Response]) -> None:
@@ -87,13 +90,13 @@ class Summary:
         if kind not in self.examples:
             self.examples[kind] = error["message"]
 
-    def lines(self, *, elapsed: float, retries: int) -> Iterator[str]:
+    def lines(self, *, elapsed: float) -> Iterator[str]:
         """What to print, one line each, safe for a terminal."""
         rate = self.done / elapsed if elapsed > 0 else 0.0
-        yield f"{number(self.done)} done in {duration(elapsed)} ({rate:.4g}/s): {self._outcome()}"
+        yield f"{number(self.done)} done in {duration(elapsed)} ({pace(rate)}): {self._outcome()}"
         if self.statuses:
             yield "statuses: " + ", ".join(f"{status}: {number(n)}" for status, n in sorted(self.statuses.items()))
-        yield f"retries: {number(retries)}"
+        yield f"retries: {number(self.retries)}"
         if self.latency.count:
             told = (f"{name} {duration(self.latency.percentile(share))}" for name, share in _PERCENTILES)
             yield "latency: " + ", ".join(told)

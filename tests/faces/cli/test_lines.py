@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from asynchttp.faces.cli.lines import MAX_LINE, BadLine, Defaults, Line, LineSplitter, encoding_problem, parse_line
 from asynchttp.values.checks import check_headers
 from asynchttp.values.request import Request
+from asynchttp.values.timeout import NO_TIMEOUT, Timeout
 from asynchttp.values.unset import UNSET
 
 PLAIN = Defaults()
@@ -188,7 +189,7 @@ def test_an_object_says_all_about_its_request():
     fields = {"url": "http://a/x", "method": "put", "headers": {"X": "1"}, "params": {"p": [1, 2]}}
     request = good(json.dumps(fields | {"json": {"n": None}, "id": "i", "timeout": 5}).encode() + b"\r")
     assert (request.method, str(request.url), request.headers["X"]) == ("PUT", "http://a/x?p=1&p=2", "1")
-    assert (json.loads(request.body), request.timeout) == ({"n": None}, 5)
+    assert (json.loads(request.body), request.timeout) == ({"n": None}, Timeout(total=5))
     assert request.tag == Line(7, "i", "http://a/x")
 
 
@@ -212,7 +213,7 @@ def test_an_object_has_one_body_or_none(fields, body):
 
 def test_null_switches_time_limits_off():
     """As in the library; left out, the limits of the command line hold."""
-    assert good(b'{"url": "http://a/", "timeout": null}').timeout is None
+    assert good(b'{"url": "http://a/", "timeout": null}').timeout == NO_TIMEOUT
     assert good(b'{"url": "http://a/"}').timeout is UNSET
 
 

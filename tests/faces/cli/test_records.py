@@ -135,6 +135,7 @@ def test_line_of_finds_the_line():
         ("text/html; charset=nonsense", b"x", {"body": "x"}),
         ("text/html; charset=hex", b"78", {"body": "78"}),
         (None, b"", {"body": ""}),
+        ("text/plain", b"a\0b", {"body_base64": "YQBi"}),
         (None, b"\x89PNG", {"body_base64": "iVBORw=="}),
     ],
 )

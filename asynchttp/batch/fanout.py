@@ -10,21 +10,21 @@ may be started beside it; there are never more than items that are read and not 
            lookahead                     concurrency                   buffer
 
 When the window holds `buffer` results, nothing more is let in and nothing more is read until the consumer takes one.
+What has begun goes on, and in ordered output the item whose result is next is let in all the same, else those that are
+finished would wait for it and it for them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from asynchttp.batch.crew import Crew, current_task
 from asynchttp.batch.work import Unit, bad_item, unfinished
 from asynchttp.policy.admission import Group, Ticket
 from asynchttp.policy.failures import MaxFailures
 from asynchttp.policy.reorder import Window
-from asynchttp.runtime.deadlines import Guard
-from asynchttp.values.errors import TooManyFailures
+from asynchttp.values.errors import ClientClosed, TooManyFailures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     from asynchttp.values.result import Result
 
 _PULLS = 100  # items read in one go before others on the loop have their turn
+_closing: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references to tasks
 
 
 class FanOut:
     """The machine behind `map`; its consumer is a `Results`.
 
-    Every item that was pulled has exactly one outcome: a result that was handed on, or one more in `skipped` or
-    `cancelled`. Per item every step is O(1), but for the queue's O(log P).
+    Every item that was pulled has exactly one outcome: a result that was handed on or raised, or one more in `skipped`
+    or `cancelled`. Per item every step is O(1), but for the queue's O(log P).
     """
 
     def __init__(
@@ -67,6 +68,8 @@ class FanOut:
         self.exhausted = False
         self.pulled = self.pending = self.finished = self.failed = self.skipped = self.cancelled = 0
         self.group = Group(concurrency)
+        self.started = False
+        self.ended: str | None = None  # why intake was stopped for good, if it was
         self._deadlines = deadlines
         self._buffer = buffer
         self._lookahead = lookahead
@@ -75,18 +78,13 @@ class FanOut:
         self._batch_timeout = batch_timeout
         self._meter = meter
         self._window: Window[Result[Any]] = Window(ordered=ordered)
-        self._ready: deque[Unit] = deque()
-        self._workers: dict[asyncio.Task[None], Unit | None] = {}
-        self._guards: dict[asyncio.Task[None], Guard] = {}
-        self._idle: list[asyncio.Future[None]] = []
+        self._parked: dict[int, Unit] | None = {} if ordered else None  # those that may have to be let in alone
+        self._crew = Crew(work, self._finish, self._crash)
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._taker: asyncio.Future[None] | None = None
         self._timer: Any = None
-        self._dispatching = False
         self._pulling = False
-        self.started = False
-        self.ended: str | None = None  # why intake was stopped for good, if it was
         self._failure: BaseException | None = None
 
     # ── the consumer's side ──────────────────────────────────────────────────
@@ -108,8 +106,8 @@ class FanOut:
         while True:
             result = self._window.take()
             if result is not None:
-                if self.group.paused and len(self._window) < self._buffer and self.ended is None:
-                    self._go_on()
+                if self.group.paused and self.ended is None:
+                    self._balance()
                 return result
             if self.done:
                 await self.aclose()
@@ -137,6 +135,12 @@ class FanOut:
 
     def _start(self) -> None:
         self.started = True
+        if self.ended == "closed":
+            self._failure = ClientClosed("the client was closed before the first result was asked for", sent=False)
+        if self.ended is not None:
+            return
+        if self._meter is not None:
+            self._meter.start()
         if self._batch_timeout is not None:
             due = self.work.clock.now() + self._batch_timeout
             self._timer = self._deadlines.add(due, self.end, "batch")
@@ -151,7 +155,7 @@ class FanOut:
         return (
             self.ended is None
             and not group.paused
-            and group.waiting + len(self._ready) < self._lookahead
+            and group.waiting + len(self._crew.ready) < self._lookahead
             and self.pending < self._most
         )
 
@@ -176,8 +180,10 @@ class FanOut:
                 item = next(iterator)
             except StopIteration:
                 self._exhaust(None)
-            except Exception as error:  # noqa: BLE001  the source's own; raised to the consumer when the rest is done
-                self._exhaust(error)
+            except BaseException as error:
+                self._exhaust(error)  # raised to the consumer when the rest is done
+                if isinstance(error, KeyboardInterrupt | SystemExit):
+                    raise
             else:
                 self._accept(item)
         asyncio.get_running_loop().call_soon(self._fill)
@@ -185,16 +191,28 @@ class FanOut:
     async def _pull_async(self) -> None:
         iterator = self.source.async_iterator
         assert iterator is not None
+        items = 0
         try:
             async for item in iterator:
+                if self.ended is not None:  # it did not let itself be cancelled
+                    break
                 self._accept(item)
+                items += 1
+                if not items % _PULLS:
+                    await asyncio.sleep(0)
                 while not self._has_room:
                     self._room = asyncio.get_running_loop().create_future()
                     await self._room
-        except Exception as error:  # noqa: BLE001  the source's own; raised to the consumer when the rest is done
-            self._exhaust(error)
+        except BaseException as error:
+            if self.ended is None:
+                self._exhaust(error)  # raised to the consumer when the rest is done
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
         else:
-            self._exhaust(None)
+            if self.ended is None:
+                self._exhaust(None)
+        finally:
+            await self.source.aclose()
 
     def _exhaust(self, error: BaseException | None) -> None:
         self.exhausted = True
@@ -202,10 +220,13 @@ class FanOut:
             error.add_note(f"raised by the source of the fan-out after {self.pulled} items")
             self._failure = self._failure or error
         if not self.pending:
-            self._wake_taker()
+            self._settle()
 
     def _accept(self, item: Any) -> None:
-        unit = Unit(self.pulled, item, self.work.clock.now())
+        tag = None
+        if self.source.tagged:
+            tag, item = item
+        unit = Unit(self.pulled, item, self.work.clock.now(), tag)
         self.pulled += 1
         self.pending += 1
         try:
@@ -213,82 +234,37 @@ class FanOut:
         except Exception as error:  # noqa: BLE001  a bad item is that item's failure
             self._finish(bad_item(unit, error))
             return
-        ticket = unit.ticket = Ticket(unit.key, self.group, unit.priority, wake=self._admitted, owner=unit)
+        self._enter(unit, self.group)
+        assert unit.ticket is not None
+        if unit.ticket.state == "waiting":
+            if self._parked is not None:
+                self._parked[unit.index] = unit
+            if unit.queue is not None:
+                unit.timer = self._deadlines.add(unit.since + unit.queue, self._overdue, unit)
+
+    def _enter(self, unit: Unit, group: Group) -> None:
+        ticket = unit.ticket = Ticket(unit.key, group, unit.priority, wake=self._admitted, owner=unit)
         if self.work.gate.admission.enter(ticket):
             self._admitted(ticket)
-        elif unit.queue is not None:
-            unit.timer = self._deadlines.add(unit.since + unit.queue, self._overdue, unit)
 
     # ── let in, run, finish ──────────────────────────────────────────────────
 
     def _admitted(self, ticket: Ticket) -> None:
         unit: Unit = ticket.owner
+        self._unpark(unit)
+        unit.queued = self.work.clock.now() - unit.since
+        self._crew.add(unit)
+
+    def _unpark(self, unit: Unit) -> None:
+        if self._parked:
+            self._parked.pop(unit.index, None)
         if unit.timer is not None:
             self._deadlines.discard(unit.timer)
-        unit.queued = self.work.clock.now() - unit.since
-        self._ready.append(unit)
-        if not self._dispatching:
-            # Not now: the worker that just gave its slot back is likely to take this one itself.
-            self._dispatching = True
-            asyncio.get_running_loop().call_soon(self._dispatch)
-
-    def _dispatch(self) -> None:
-        self._dispatching = False
-        for _ in range(len(self._ready)):
-            if self._idle:
-                waiter = self._idle.pop()
-                if not waiter.done():
-                    waiter.set_result(None)
-            else:
-                task = asyncio.get_running_loop().create_task(self._worker())
-                self._workers[task] = None
-                self._guards[task] = Guard(task)
-                task.add_done_callback(self._gone)
-
-    async def _worker(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        loop = asyncio.get_running_loop()
-        while True:
-            while self._ready:
-                unit = self._workers[task] = self._ready.popleft()
-                result = await self._run(unit, self._guards[task])
-                self._workers[task] = None
-                self._finish(result)
-            if self.done:
-                return
-            waiter = loop.create_future()
-            self._idle.append(waiter)
-            await waiter
-
-    async def _run(self, unit: Unit, guard: Guard) -> Result[Any]:
-        try:
-            return await self.work.run(unit)
-        except asyncio.CancelledError as error:
-            now = self.work.clock.now()
-            reason = guard.reason
-            if reason is not None:
-                guard.release()
-                return unfinished(unit, str(reason), now, started=True)
-            if guard.task.cancelling():
-                raise
-            # Not ours: something inside raised it. It is this item's outcome and must not end the others.
-            result = unfinished(unit, "cancelled", now, started=True)
-            result.error = error
-            return result
-
-    def _gone(self, task: asyncio.Task[None]) -> None:
-        unit = self._workers.pop(task, None)
-        self._guards.pop(task, None)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:  # a KeyboardInterrupt or a fault of ours: the consumer must see it
-            self._failure = error
-            self.end("cancelled")
-        if unit is not None:  # cancelled from outside in the middle of its item
-            self._finish(unfinished(unit, "cancelled", self.work.clock.now(), started=True))
+            unit.timer = None
 
     def _overdue(self, unit: Unit) -> None:
         assert unit.ticket is not None
+        self._unpark(unit)
         self.work.gate.withdraw(unit.ticket)
         self._finish(unfinished(unit, "queue", self.work.clock.now(), started=False))
 
@@ -299,98 +275,124 @@ class FanOut:
             self._window.put(result.index, None)
         else:
             self.finished += 1
-            self.failed += not result.ok
-            keep = result.ok or self._errors != "skip"
-            self.skipped += not keep
-            self._window.put(result.index, result if keep else None)
+            if result.ok:
+                self._window.put(result.index, result)
+            else:
+                self._failed(result)
             if self._meter is not None:
                 self._meter.count(self, result)
-            if not result.ok and self.ended is None:
-                self._judge(result)
         if self.ended is None:
-            if len(self._window) >= self._buffer and not self.group.paused:
-                self.work.gate.pause(self.group)
-            elif not self.exhausted:
-                self._fill()
+            self._balance()
+        if not self.pending and (self.exhausted or self.ended is not None):
+            self._settle()
         if self._taker is not None:
             self._wake_taker()
 
-    def _go_on(self) -> None:
-        self.work.gate.resume(self.group)
-        self._fill()
-
-    # ── endings ──────────────────────────────────────────────────────────────
-
-    def _judge(self, result: Result[Any]) -> None:
-        """Whether this failure ends the fan-out."""
-        if self._errors == "raise":
-            self._failure = result.error
-        elif isinstance(self._errors, MaxFailures) and self._errors.exceeded(self.failed, self.finished):
-            msg = (
-                f"{self.failed} of {self.finished} finished items failed, more than {self._errors} allows; "
-                f"the last: {result!r}"
-            )
-            self._failure = TooManyFailures(msg, failures=self.failed, finished=self.finished)
-            self._failure.__cause__ = result.error
+    def _failed(self, result: Result[Any]) -> None:
+        """Hand the failure on, leave it out, or let it end the fan-out."""
+        self.failed += 1
+        errors = self._errors
+        self.skipped += errors == "skip"
+        self._window.put(result.index, None if errors in {"skip", "raise"} else result)
+        if errors == "raise":
+            failure = result.error
+        elif isinstance(errors, MaxFailures) and errors.exceeded(self.failed, self.finished):
+            msg = f"{self.failed} of {self.finished} finished items failed, more than {errors} allows; the last: {result!r}"
+            failure = TooManyFailures(msg, failures=self.failed, finished=self.finished)
+            failure.__cause__ = result.error
         else:
             return
-        self.end("cancelled")
+        self._failure = self._failure or failure
+        if self.ended is None:
+            self.end("cancelled")
+        else:  # its batch_timeout or the client's closing came first; what is still to come is not looked at
+            self.ended = "cancelled"
+
+    def _balance(self) -> None:
+        """Stop where the buffer is full, go on where it is not."""
+        window, group = self._window, self.group
+        if len(window) < self._buffer:
+            if group.paused:
+                self.work.gate.resume(group)
+            if not self.exhausted:
+                self._fill()
+            return
+        if not group.paused:
+            self.work.gate.pause(group)
+        if self._parked and not window.ready:
+            unit = self._parked.get(window.head)
+            if unit is not None:  # all that is finished waits for this one: let it in, whatever else may not go
+                assert unit.ticket is not None
+                if unit.ticket.group is group:
+                    self.work.gate.withdraw(unit.ticket)
+                    self._enter(unit, group.express)
+
+    # ── endings ──────────────────────────────────────────────────────────────
 
     def end(self, why: str) -> None:
         """Read no more and end what runs: "batch" and "closed" make failures of it, "cancelled" only counts it."""
         if self.ended is not None:
             return
         self.ended = why
-        if self._timer is not None:
-            self._deadlines.discard(self._timer)
         if self._pump is not None:
             self._pump.cancel()
         now = self.work.clock.now()
-        gate = self.work.gate
-        units: list[Unit] = [*self._ready, *(ticket.owner for ticket in gate.admission.parked(self.group))]
-        self._ready.clear()
-        for unit in units:
-            if unit.timer is not None:
-                self._deadlines.discard(unit.timer)
+        gate, ready = self.work.gate, self._crew.ready
+        gate.pause(self.group)  # a slot that is given back here must not let the next one in
+        parked = (*gate.admission.parked(self.group), *gate.admission.parked(self.group.express))
+        # In the express, what is not a unit is an attempt of a call that runs.
+        for unit in [*ready, *(ticket.owner for ticket in parked if isinstance(ticket.owner, Unit))]:
             assert unit.ticket is not None
+            self._unpark(unit)
             gate.withdraw(unit.ticket)
             self._finish(unfinished(unit, why, now, started=False))
+        ready.clear()
         if why != "closed":  # the engine that closes ends its own calls, after their grace
-            for task, running in list(self._workers.items()):
-                if running is not None and task is not _current():
-                    self._guards[task].interrupt(why)
-        self._wake_taker()
+            self._crew.interrupt(why)
+        if not self.pending:
+            self._settle()
 
-    def _stop_workers(self) -> None:
+    def abandon(self) -> None:
+        """The consumer is gone: end everything, and see to it that it ends."""
+        task = asyncio.get_running_loop().create_task(self.aclose())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+    def _crash(self, error: BaseException) -> None:
+        """A worker died, which no item accounts for: the consumer must see it."""
+        if self.ended is None or not isinstance(error, asyncio.CancelledError):
+            self._failure = error
+        self.end("cancelled")
+
+    def _settle(self) -> None:
+        """Nothing is left to be run: let the workers go and stop what tells the time; again does nothing."""
+        self._crew.dismiss()
         if self._timer is not None:
             self._deadlines.discard(self._timer)
             self._timer = None
-        for waiter in self._idle:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._idle.clear()
-
-    async def aclose(self) -> None:
-        """End everything and wait until it has ended; again does nothing."""
-        self.started = True
-        if not self.done:
-            self.end("cancelled")
-        self._stop_workers()
         meter, self._meter = self._meter, None
         if meter is not None:
             meter.close(self)
-        tasks = [task for task in self._workers if task is not _current()]
-        if self._pump is not None:
-            tasks.append(self._pump)
-        if tasks:
-            await asyncio.wait(tasks)
-        with contextlib.suppress(RuntimeError):  # an async generator that is running closes itself
-            await self.source.aclose()
         self.work.close()
+        self._wake_taker()
 
+    async def aclose(self) -> None:
+        """End everything and wait until it has ended; again does nothing.
 
-def _current() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # called from a timer or the garbage collector, outside the loop
-        return None
+        Raises:
+            BaseException: what the source raised when it was closed before its end.
+        """
+        self.started = True
+        if not self.done:
+            self.end("cancelled")
+        self._settle()
+        current = current_task()
+        tasks = [task for task in (*self._crew.running, self._pump) if task is not None and task is not current]
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            self.source.close()
+        pump, self._pump = self._pump, None
+        if pump is not None and pump.done() and not pump.cancelled() and (error := pump.exception()) is not None:
+            raise error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.batch.fanout import FanOut
@@ -43,8 +44,8 @@ def launch(
     check_count("buffer", buffer, none=True)
     check_count("lookahead", lookahead, none=True)
     check_seconds("batch_timeout", batch_timeout)
-    if progress not in {None, False} and not callable(progress):
-        msg = f"progress= must be True, False or a callable that takes a Progress, not {progress!r}"
+    if progress is not None and progress is not False and (not callable(progress) or iscoroutinefunction(progress)):
+        msg = f"progress= must be True, False or a plain callable that takes a Progress, not {progress!r}"
         raise TypeError(msg)
     source = Source(inputs, ordered=ordered)
     wide = min(concurrency or width or WIDTH, width or concurrency or WIDTH)

@@ -23,13 +23,17 @@ class Meter:
     __slots__ = ("_bytes", "_clock", "_due", "_retries", "_started", "_tell", "_total")
 
     def __init__(self, tell: Callable[[Progress], object], clock: Clock, total: int | None) -> None:
-        """Start counting."""
+        """Count nothing yet."""
         self._tell = tell
         self._clock = clock
         self._total = total
         self._started = self._due = clock.now()
         self._retries = 0
         self._bytes = 0
+
+    def start(self) -> None:
+        """Let the time run from now."""
+        self._started = self._due = self._clock.now()
 
     def count(self, fanout: FanOut, result: Result[Any]) -> None:
         """Count one result."""
@@ -47,7 +51,7 @@ class Meter:
         self._report(self.snapshot(fanout, self._clock.now()))
         close = getattr(self._tell, "close", None)
         if close is not None:
-            close()
+            self._guarded(close)
 
     def snapshot(self, fanout: FanOut, now: float) -> Progress:
         """Where the fan-out is now."""
@@ -70,8 +74,11 @@ class Meter:
         )
 
     def _report(self, progress: Progress) -> None:
+        self._guarded(self._tell, progress)
+
+    def _guarded(self, tell: Callable[..., object], *arguments: Progress) -> None:
         try:
-            self._tell(progress)
+            tell(*arguments)
         except Exception as error:  # noqa: BLE001  reported just below; a display must not end the work
             message = "the progress callable of a fan-out raised"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})

@@ -17,7 +17,7 @@ class Results(Generic[T]):
     """The results of a fan-out, one `Result` per item, by ``async for``.
 
     With ``async with`` around it, leaving the block cancels what still runs and waits until it is gone. A bare ``break``
-    does so when the last reference to this object drops, with a `ResourceWarning`. Nothing is read or sent before the
+    does so when the last reference to this object drops, or when the client closes, with a `ResourceWarning`. Nothing is read or sent before the
     first result is asked for. One consumer at a time.
     """
 
@@ -95,12 +95,18 @@ class Results(Generic[T]):
     def __del__(self) -> None:
         """End what a bare ``break`` left running."""
         fanout, loop = getattr(self, "_fanout", None), getattr(self, "_loop", None)
-        if fanout is None or loop is None or self._over or fanout.done or loop.is_closed():
+        if fanout is None or loop is None or self._over:
             return
-        loop.call_soon_threadsafe(fanout.end, "cancelled")
+        if fanout.ended == "closed":
+            came = "the client was closed, which ended them"
+        elif fanout.done or loop.is_closed():
+            return
+        else:
+            came = f"{fanout.pending} items were not finished and are cancelled now"
+            loop.call_soon_threadsafe(fanout.abandon)
         warnings.warn(
-            f"a fan-out was left after {fanout.finished} results while {fanout.pending} items were not finished; they are "
-            "cancelled now. Use `async with client.map(...) as results:` to say so",
+            f"a fan-out was left after {fanout.finished} results: {came}. "
+            "Use `async with client.map(...) as results:` to leave early",
             ResourceWarning,
             source=self,
             stacklevel=2,

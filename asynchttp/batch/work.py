@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asynchttp.policy.admission import Admission
-from asynchttp.runtime.call import Call
 from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.runtime.gate import Gate
 from asynchttp.values.errors import ClientClosed, HTTPError, QueueTimeout, StatusError, TotalTimeout
+from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Answer
 from asynchttp.values.result import Result
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from asynchttp.engine import Engine
     from asynchttp.policy.admission import Ticket
+    from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.values.request import Request
 
@@ -25,13 +26,28 @@ if TYPE_CHECKING:
 class Unit:
     """One item on its way: read, waiting for a slot, running."""
 
-    __slots__ = ("index", "item", "key", "priority", "queue", "queued", "request", "since", "ticket", "timer")
+    __slots__ = (
+        "call",
+        "index",
+        "item",
+        "key",
+        "priority",
+        "queue",
+        "queued",
+        "request",
+        "since",
+        "tag",
+        "ticket",
+        "timer",
+    )
 
-    def __init__(self, index: int, item: Any, since: float) -> None:
-        """It was just read."""
+    def __init__(self, index: int, item: Any, since: float, tag: Any = None) -> None:
+        """It was just read; `tag` is its key, where the input is a mapping."""
         self.index = index
         self.item = item
         self.since = since
+        self.tag = tag
+        self.call: Call | None = None
         self.request: Request | None = None
         self.key: Hashable = None
         self.priority = 0
@@ -84,7 +100,9 @@ class Sending:
     def prepare(self, unit: Unit) -> None:
         """Make the request; its origin is where it queues."""
         request = unit.request = self._build(unit.item)
-        call = self._begin(request)
+        if unit.tag is not None and request.tag is None:
+            request.tag = unit.tag
+        call = unit.call = self._begin(request)
         unit.key = request.origin
         unit.priority = request.priority
         unit.queue = call.clocks.queue
@@ -92,11 +110,11 @@ class Sending:
     async def run(self, unit: Unit) -> Result[Any]:
         """Send it with the slot that it has."""
         request = unit.request
-        assert request is not None and unit.ticket is not None  # noqa: PT018  prepared and let in
-        call: Call = request._call
+        call = unit.call
+        assert request is not None and call is not None and unit.ticket is not None  # noqa: PT018  prepared and let in
         call.ticket = unit.ticket
         call.queued = call.waited = unit.queued
-        call.group = unit.ticket.group
+        call.group = unit.ticket.group.express  # what has begun is not held up by a full buffer
         call.begin(self.clock.now())
         response: Any = None
         failure: BaseException | None = None
@@ -162,41 +180,55 @@ class Applying:
             assert unit.ticket is not None
             self.gate.leave(unit.ticket)
         elapsed = self.clock.now() - started
-        return Result(unit.index, unit.item, value=value, error=failure, elapsed=elapsed, queued=unit.queued)
+        result = Result(unit.index, unit.item, value=value, error=failure, elapsed=elapsed, queued=unit.queued)
+        result.tag = unit.tag
+        return result
 
 
 def bad_item(unit: Unit, error: Exception) -> Result[Any]:
     """The result of an item that is no request."""
     error.add_note(f"this is item {unit.index} of the input")
-    return Result(unit.index, unit.item, error=error)
+    result: Result[Any] = Result(unit.index, unit.item, error=error)
+    result.tag = unit.tag
+    return result
 
 
 def unfinished(unit: Unit, why: str, now: float, *, started: bool) -> Result[Any]:
     """The result of an item that the end of its fan-out overtook; `why` is "batch", "closed", "queue" or "cancelled"."""
-    error = _ending(unit, why, started=started)
-    call = None if unit.request is None else unit.request._call
-    attempts = [] if call is None else call.attempts
+    request = unit.request
+    attempts = [] if unit.call is None else unit.call.attempts
+    elapsed = now - unit.since
+    error = _ending(unit, why, _where(unit, elapsed, started=started))
     if isinstance(error, HTTPError):
-        error.request = unit.request
+        error.request = request
         error.attempts = attempts
-        error.elapsed = now - unit.since
+        error.elapsed = elapsed
         error.sent = None if attempts else False
-    elapsed = now - unit.since - unit.queued if started else 0.0
-    queued = unit.queued if started else now - unit.since
-    return Result(
-        unit.index, unit.item, request=unit.request, error=error, attempts=attempts, elapsed=elapsed, queued=queued
+    queued = unit.queued if started else elapsed
+    result: Result[Any] = Result(
+        unit.index, unit.item, request=request, error=error, attempts=attempts, elapsed=elapsed - queued, queued=queued
     )
+    if request is None:
+        result.tag = unit.tag
+    else:
+        request._call = None  # the result may be kept for long, the state of its call need not be
+    return result
 
 
-def _ending(unit: Unit, why: str, *, started: bool) -> BaseException:
-    where = "was running" if started else "was waiting for a slot; nothing was sent"
+def _where(unit: Unit, elapsed: float, *, started: bool) -> str:
+    doing = "was running" if started else "waited for a slot; nothing was sent"
+    parts = [] if unit.request is None else [f"{unit.request.method} {mask_url(unit.request.url)}"]
+    if unit.call is not None and unit.call.attempts:
+        parts.append(f"attempt {len(unit.call.attempts)}")
+    return f"item {unit.index} {doing} [{', '.join([*parts, f'after {elapsed:.3g} s'])}]"
+
+
+def _ending(unit: Unit, why: str, where: str) -> BaseException:
     if why == "batch":
-        return TotalTimeout(
-            f"timed out: batch_timeout ended the fan-out while item {unit.index} {where}", phase="batch"
-        )
+        return TotalTimeout(f"timed out: batch_timeout ended the fan-out while {where}", phase="batch")
     if why == "closed":
-        return ClientClosed(f"the client was closed while item {unit.index} {where}")
+        return ClientClosed(f"the client was closed while {where}")
     if why == "queue":
-        msg = f"timed out: item {unit.index} waited {unit.queue} s for a slot of {unit.key} (queue); nothing was sent"
+        msg = f"timed out: no slot of {unit.key} within {unit.queue} s (queue): {where}"
         return QueueTimeout(msg, limit=unit.queue, phase="queue")
-    return asyncio.CancelledError(f"item {unit.index} was cancelled")
+    return asyncio.CancelledError(f"cancelled while {where}")

@@ -9,7 +9,9 @@ whether it is a retry. It is admitted when the client, its host and its group al
 
 Turns are taken by level: the level of a lane is the priority of its first waiter, the level of a group that of its
 first lane. A group that is full is not in the turns; a lane whose host is full is not in its group's turns but in
-the host's list of blocked lanes. So nothing is ever searched: what stands first can go.
+the host's list of blocked lanes. So nothing is ever searched: what stands first can go. A lane that came to its turn
+when another group had just taken the host's last slot has a *claim*: it is the next that this host lets in, else groups
+that keep in step with one another could starve a third.
 
 Nothing here grows with the number of waiting tickets, hosts or lanes. `P` below is the number of different
 priorities that wait at the moment, `G` the number of groups (fan-outs) that wait for one and the same host.
@@ -17,7 +19,7 @@ priorities that wait at the moment, `G` the number of groups (fan-outs) that wai
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -72,7 +74,7 @@ class Turns(Generic[M]):
             del ring[member]
             if not ring:
                 del self._rings[old]
-                self._levels.remove(old)
+                del self._levels[bisect_left(self._levels, old)]
         member.level = level
         if level is not None:
             if level not in self._rings:
@@ -117,12 +119,19 @@ class Ticket:
 
 
 class Group:
-    """Calls that share a limit of their own (None: only the client's) and can be paused together."""
+    """Calls that share a limit of their own (None: only the client's) and can be paused together.
 
-    __slots__ = ("lanes", "level", "limit", "paused", "running", "turns", "waiting")
+    `express` is the part of the group that no pause holds, since others wait for it: attempts of calls that have begun,
+    and the item whose result is next in order. It counts to the same limit, and goes ahead of fresh calls of its priority.
+    """
 
-    def __init__(self, limit: int | None = None) -> None:
-        """Start with nothing running."""
+    __slots__ = ("ahead", "express", "lanes", "level", "limit", "main", "paused", "running", "turns", "waiting")
+
+    def __init__(self, limit: int | None = None, *, main: Group | None = None) -> None:
+        """Start with nothing running; `main` is the group that this one is the express of."""
+        self.main: Group = self if main is None else main
+        self.express: Group = Group(main=self) if main is None else self
+        self.ahead = 0 if main is None else 1
         self.limit = limit
         self.paused = False
         self.running = 0
@@ -134,19 +143,21 @@ class Group:
     @property
     def open(self) -> bool:
         """Whether one more of this group may run."""
-        return not self.paused and (self.limit is None or self.running < self.limit)
+        main = self.main
+        return not self.paused and (main.limit is None or main.running < main.limit)
 
 
 class _Host:
     """What runs on one host, and the lanes that wait for room there."""
 
-    __slots__ = ("blocked", "key", "lanes", "running")
+    __slots__ = ("blocked", "claims", "key", "lanes", "running")
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
         self.running = 0
         self.lanes = 0
-        self.blocked: OrderedDict[_Lane, None] | None = None
+        self.blocked: dict[_Lane, None] | None = None
+        self.claims: dict[_Lane, None] | None = None
 
 
 class _Lane:
@@ -173,7 +184,7 @@ class _Lane:
         del queue[ticket]
         if not queue:
             del self.queues[ticket.rank]
-            self.ranks.remove(ticket.rank)
+            del self.ranks[bisect_left(self.ranks, ticket.rank)]
 
     def first(self) -> Ticket:
         return next(iter(self.queues[self.ranks[-1]]))
@@ -221,7 +232,7 @@ class Admission:
             ticket.state = "admitted"
             self.running += 1
             host.running += 1
-            group.running += 1
+            group.main.running += 1
             return True
         self._wait(ticket, group, host)
         return False
@@ -229,7 +240,7 @@ class Admission:
     def leave(self, ticket: Ticket) -> Sequence[Ticket]:
         """Give the slot of an admitted ticket back; O(1), O(G) where its host was full."""
         ticket.state = "gone"
-        host, group = ticket.host, ticket.group
+        host, group = ticket.host, ticket.group.main
         self.running -= 1
         host.running -= 1
         group.running -= 1
@@ -237,8 +248,9 @@ class Admission:
             self._unblock(host)
         elif not host.running and not host.lanes:
             del self._hosts[host.key]
-        if group.turns:
+        if group.limit is not None:
             self._refresh(group)
+            self._refresh(group.express)
         return self._admit() if self._ready else ()
 
     def withdraw(self, ticket: Ticket) -> Sequence[Ticket]:
@@ -251,7 +263,7 @@ class Admission:
         return ()
 
     def pause(self, group: Group) -> None:
-        """Let nothing more of `group` in; what runs goes on; O(1)."""
+        """Let nothing more of `group` in but its `express`; what runs goes on; O(1)."""
         group.paused = True
         self._refresh(group)
 
@@ -296,16 +308,19 @@ class Admission:
             group.turns.put(lane, None)
             if host.blocked:
                 host.blocked.pop(lane, None)
+            if host.claims:
+                host.claims.pop(lane, None)
             del group.lanes[host.key]
             host.lanes -= 1
             if not host.running and not host.lanes:
                 del self._hosts[host.key]
         elif self._has_room(host):
-            group.turns.put(lane, lane.ranks[-1] >> 1)
+            # Two levels for each priority: an express goes ahead of what is fresh.
+            group.turns.put(lane, (lane.ranks[-1] & ~1) + group.ahead)
         else:
             group.turns.put(lane, None)
             if host.blocked is None:
-                host.blocked = OrderedDict()
+                host.blocked = {}
             host.blocked[lane] = None
         self._refresh(group)
 
@@ -331,18 +346,35 @@ class Admission:
         admitted: list[Ticket] = []
         ready = self._ready
         while ready and (self.concurrency is None or self.running < self.concurrency):
-            group = ready.first()
-            lane = group.turns.first()
-            if not self._has_room(lane.host):
-                self._place(lane)  # another group took the last slot of this host since the lane was placed
+            lane = ready.first().turns.first()
+            host = lane.host
+            if not self._has_room(host):
+                if host.claims is None:
+                    host.claims = {}
+                host.claims[lane] = None  # another group took the last slot of this host since the lane was placed
+                self._place(lane)
                 continue
-            ticket = lane.first()
+            if host.claims:
+                lane = _claimant(host.claims, lane)
+            ticket, group = lane.first(), lane.group
             ticket.state = "admitted"
             self.running += 1
-            lane.host.running += 1
-            group.running += 1
+            host.running += 1
+            group.main.running += 1
             self._forget(ticket)
             group.turns.pass_on(lane)
             ready.pass_on(group)
+            if group.main.limit is not None:
+                self._refresh(group.main.express if group is group.main else group.main)
             admitted.append(ticket)
         return admitted
+
+
+def _claimant(claims: dict[_Lane, None], lane: _Lane) -> _Lane:
+    """Who goes first on a host, of those with a claim and of `lane`, which is at the highest level; O(G)."""
+    assert lane.level is not None
+    for other in claims:
+        if other.level is not None and other.level >= lane.level and other.group.open:
+            del claims[other]
+            return other
+    return lane

@@ -27,6 +27,16 @@ class Window(Generic[T]):
         """How many finished results are held."""
         return len(self._ready) + len(self._early)
 
+    @property
+    def ready(self) -> bool:
+        """Whether something can be taken now."""
+        return bool(self._ready)
+
+    @property
+    def head(self) -> int:
+        """The index that the next result must have; where order does not matter it says nothing."""
+        return self._next
+
     def put(self, index: int, result: T | None) -> bool:
         """Keep the result of `index` (None: skipped); True when something can be taken now."""
         if not self.ordered:

@@ -15,6 +15,7 @@ From the outside in; a policy that is switched off is not in the list::
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,11 +33,11 @@ from asynchttp.runtime.deadlines import Deadlines, Guard
 from asynchttp.runtime.gate import Gate
 from asynchttp.transports.aiohttp import AiohttpTransport
 from asynchttp.transports.stream import StreamResponse
-from asynchttp.values.errors import ClientClosed, TotalTimeout
+from asynchttp.values.errors import ClientClosed, HTTPError, TotalTimeout
 from asynchttp.values.masking import mask_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from asynchttp.policy.auth import Auth
     from asynchttp.policy.budget import RetryBudget
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from asynchttp.values.events import Observer
     from asynchttp.values.protocols import Handler, Middleware, Transport
     from asynchttp.values.request import Request
-
-CLOSING = 1.0  # seconds that a cancelled call may take to unwind before it is left behind, with a warning
 
 #: Makes the transport of a client that was given none; tests and examples put another in its place.
 default_transport: Callable[..., Transport] = AiohttpTransport
@@ -96,28 +95,31 @@ class Engine:
         self.group = Group()
         self.closed = False
         self.calls: dict[Call, Request] = {}
-        self.streams: set[StreamResponse] = set()
-        self._idle: asyncio.Future[None] | None = None
-        self._plain = self._chain(layers, retry=False)
-        self._retrying = self._chain(layers, retry=True)
+        #: The streams that are open, and the tasks that asked for them.
+        self.streams: dict[StreamResponse, asyncio.Task[object]] = {}
+        self._waiters: list[asyncio.Future[None]] = []
+        observers = Observers(layers.observers)
+        self._observe = Observe(observers, state.clock) if observers else None
+        self._plain = self._chain(layers, observers, retry=False)
+        self._retrying = self._chain(layers, observers, retry=True)
 
-    def _chain(self, layers: Layers, *, retry: bool) -> Handler:
+    def _chain(self, layers: Layers, observers: Observers, *, retry: bool) -> Handler:
         state = self.state
         clock, deadlines = state.clock, state.deadlines
-        observers = Observers(layers.observers)
-        admission = state.gate.admission
         handler: Handler = wrap(layers.network_middlewares, state.transport.send)
         handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body).handle
-        if admission.concurrency is not None or admission.per_host is not None:
-            handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
+        # Also without limits: a fan-out has a concurrency of its own, and its calls give the slot back between attempts.
+        handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
         if retry:
             handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
         handler = Exchange(handler, layers.auth, layers.sensitive, observers, clock).handle
-        handler = wrap(layers.middlewares, handler)
-        return Observe(handler, observers, clock).handle if observers else handler
+        return wrap(layers.middlewares, handler)
 
-    async def send(self, request: Request) -> Any:
+    def send(self, request: Request) -> Awaitable[Any]:
         """The answer to one call; ends within `total`, and with `ClientClosed` when the engine is closed."""
+        return self._send(request) if self._observe is None else self._observe.handle(request, self._send)
+
+    async def _send(self, request: Request) -> Any:
         call = call_of(request)
         if self.closed:
             raise closed(request)
@@ -138,31 +140,36 @@ class Engine:
         except Exception as error:
             if guard.reason is not None:
                 guard.release()
-            _note(error, call)
+            if isinstance(error, HTTPError):  # what a middleware raises stays as it is
+                _note(error, call)
             raise
         else:
             if guard.reason is not None:
                 guard.release()
-            return self._hand_over(answer, request, call)
+            return self._hand_over(answer, request, call, task)
         finally:
             if entry is not None:
                 self.state.deadlines.discard(entry)
             del self.calls[call]
             call.guard = None  # what is kept of the call must not keep its task
-            if self._idle is not None and not self.calls and not self._idle.done():
-                self._idle.set_result(None)
+            if self._waiters:
+                self._wake()
 
-    def _hand_over(self, answer: Any, request: Request, call: Call) -> Any:
+    def _hand_over(self, answer: Any, request: Request, call: Call, task: asyncio.Task[object]) -> Any:
+        if answer.attempts:  # a middleware kept it from an earlier call, whose answer it remains
+            answer = copy.copy(answer)
         answer.attempts = call.attempts
         answer.elapsed = self.state.clock.now() - call.started
         if call.history:
             answer.history = tuple(call.history)
+            for redirect in call.history:
+                redirect.request._call = None
         if answer._request is None:
             answer._request = request
         answer._request._call = None  # the answer may be kept for long, the state of its call need not be
         if isinstance(answer, StreamResponse) and not answer.closed:
-            self.streams.add(answer)
-            answer.on_close(functools.partial(self.streams.discard, answer))
+            self.streams[answer] = task
+            answer.on_close(functools.partial(self._left, answer))
             answer.hand_over(self.state.deadlines, call.started, call.deadline)
         return answer
 
@@ -170,45 +177,73 @@ class Engine:
         elapsed = self.state.clock.now() - call.started
         sent = None if call.attempts else False
         if reason == "closed":
-            return closed(request, call, elapsed)
+            error = closed(request, call, elapsed)
+            _note(error, call)
+            return error
         tried = f"attempt {len(call.attempts)}" if call.attempts else "nothing was sent yet"
         where = f"{request.method} {mask_url(request.url)}, {tried}, after {elapsed:.3g} s"
-        msg = f"timed out: the whole call took longer than {call.clocks.total} s (total) [{where}]"
-        error = TotalTimeout(
+        phase = _phase(call)
+        msg = f"timed out: the whole call took longer than {call.clocks.total} s (total), {phase} [{where}]"
+        timeout = TotalTimeout(
             msg,
             request=request,
             attempts=call.attempts,
             elapsed=elapsed,
             sent=sent,
             limit=call.clocks.total,
-            phase="call",
+            phase=phase,
         )
-        _note(error, call)
-        return error
+        _note(timeout, call)
+        return timeout
 
-    async def aclose(self, grace: float = 0.0) -> None:
-        """Take no more calls, let those that run finish for `grace` seconds, end the rest with `ClientClosed`."""
-        self.closed = True
-        if grace > 0 and self.calls:
-            await self._wait_idle(grace)
+    # ── closing, step by step; who closes does each for a client and all that came from it ─────────────────────────
+
+    def interrupt(self) -> None:
+        """End every call but those of the current task, which could not go on to close."""
         current = asyncio.current_task()
         for call in list(self.calls):
             guard = call.guard
             if guard is not None and guard.task is not current:
                 guard.interrupt("closed")
-        for stream in list(self.streams):
-            await stream.abort(closed(stream.request))
-        if any(call.guard is not None and call.guard.task is not current for call in self.calls):
-            await self._wait_idle(CLOSING)
 
-    async def _wait_idle(self, seconds: float) -> None:
-        self._idle = asyncio.get_running_loop().create_future()
-        entry = self.state.deadlines.add(self.state.clock.now() + seconds, _settle, self._idle)
-        try:
-            await self._idle
-        finally:
-            self.state.deadlines.discard(entry)
-            self._idle = None
+    async def abort_streams(self) -> None:
+        """Close the open streams; whoever reads on gets `ClientClosed`."""
+        for stream in list(self.streams):
+            try:
+                await stream.abort(closed(stream.request))
+            except Exception as error:  # noqa: BLE001  a fault of one must not keep the others open; reported just below
+                message = f"closing {stream!r} failed"
+                asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+
+    @property
+    def busy(self) -> int:
+        """How many calls and open streams there are, but for those of the current task."""
+        current = asyncio.current_task()
+        calls = sum(call.guard is not None and call.guard.task is not current for call in self.calls)
+        return calls + sum(task is not current for task in self.streams.values())
+
+    async def settled(self, due: float) -> None:
+        """Wait until it is not `busy`, at most until `due`."""
+        clock = self.state.clock
+        while self.busy and clock.now() < due:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            # Not one of `deadlines`, which another who closes may have cleared.
+            timer = clock.call_at(due, functools.partial(_settle, waiter))
+            try:
+                await waiter
+            finally:
+                timer.cancel()
+                self._waiters.remove(waiter)
+
+    def _left(self, stream: StreamResponse) -> None:
+        self.streams.pop(stream, None)
+        if self._waiters:
+            self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            _settle(waiter)
 
 
 def _settle(future: asyncio.Future[None]) -> None:
@@ -222,6 +257,16 @@ def closed(request: Request, call: Call | None = None, elapsed: float = 0.0) -> 
     when = "before this call ended" if call is not None else "and takes no more calls"
     msg = f"the client was closed {when} [{request.method} {mask_url(request.url)}]"
     return ClientClosed(msg, request=request, attempts=attempts, elapsed=elapsed, sent=None if attempts else False)
+
+
+def _phase(call: Call) -> str:
+    """What the call was doing when it was interrupted."""
+    if not call.attempts:
+        return "in the queue"
+    last = call.attempts[-1]
+    if not isinstance(last.error, asyncio.CancelledError):
+        return "between two attempts"
+    return "while waiting for the answer's headers" if last.headers is None else "while reading the body"
 
 
 def _note(error: Exception, call: Call) -> None:

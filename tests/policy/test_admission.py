@@ -1,0 +1,426 @@
+from __future__ import annotations
+
+import random
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asynchttp.policy import admission as module
+from asynchttp.policy.admission import Admission, Group, Ticket, Turns
+
+# ── a reference that searches ────────────────────────────────────────────────
+
+
+class Reference:
+    """The rules in the plainest words: look at everything that waits, each time.
+
+    It says who *may* be let in next (`eligible`); turns leave a choice, which `test_turns_*` pin down.
+    """
+
+    def __init__(self, concurrency, per_host):
+        self.concurrency, self.per_host = concurrency, per_host
+        self.waiting: list[Ticket] = []
+        self.running: list[Ticket] = []
+
+    def allowed(self, ticket):
+        main = ticket.group.main
+        return (
+            (self.concurrency is None or len(self.running) < self.concurrency)
+            and (self.per_host is None or sum(t.key == ticket.key for t in self.running) < self.per_host)
+            and (main.limit is None or sum(t.group.main is main for t in self.running) < main.limit)
+            and not ticket.group.paused
+        )
+
+    def eligible(self):
+        """First of its group and host by rank, then first come; and nothing of a higher level may go."""
+        first: dict[tuple, Ticket] = {}
+        for ticket in self.waiting:
+            lane = (ticket.group, ticket.key)
+            if lane not in first or ticket.rank > first[lane].rank:
+                first[lane] = ticket
+        able = [ticket for ticket in first.values() if self.allowed(ticket)]
+        top = max((level(ticket) for ticket in able), default=None)
+        return [ticket for ticket in able if level(ticket) == top]
+
+    def admit(self, ticket):
+        assert ticket in self.eligible()
+        self.waiting.remove(ticket)
+        self.running.append(ticket)
+
+
+def level(ticket):
+    return 2 * ticket.priority + (ticket.group is not ticket.group.main)
+
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("enter"),
+            st.integers(0, 3),  # group
+            st.integers(0, 3),  # host
+            st.integers(-1, 1),  # priority
+            st.booleans(),  # retry
+        ),
+        st.tuples(st.just("leave"), st.integers(0, 50)),
+        st.tuples(st.just("withdraw"), st.integers(0, 50)),
+        st.tuples(st.just("pause"), st.integers(0, 1)),
+        st.tuples(st.just("resume"), st.integers(0, 1)),
+        st.tuples(st.just("resize"), st.sampled_from([None, 1, 2, 5]), st.sampled_from([None, 1, 2])),
+    ),
+    max_size=80,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    operations,
+    st.sampled_from([None, 1, 2, 5]),
+    st.sampled_from([None, 1, 2]),
+    st.tuples(st.sampled_from([None, 1, 2]), st.sampled_from([None, 3])),
+)
+def test_it_does_what_a_search_would_do(script, concurrency, per_host, limits):
+    """Rule 21: whatever happens, exactly those are let in that the rules allow, and nobody waits who could go."""
+    admission = Admission(concurrency, per_host)
+    reference = Reference(concurrency, per_host)
+    mains = [Group(limit) for limit in limits]
+    groups = [*mains, *(group.express for group in mains)]
+
+    def took(tickets):
+        for ticket in tickets:
+            assert ticket.state == "admitted"
+            reference.admit(ticket)
+
+    for name, *arguments in script:
+        if name == "enter":
+            group, host, priority, retry = arguments
+            ticket = Ticket(host, groups[group], priority, retry)
+            reference.waiting.append(ticket)
+            if admission.enter(ticket):
+                took([ticket])
+        elif name == "leave" and reference.running:
+            ticket = reference.running.pop(arguments[0] % len(reference.running))
+            took(admission.leave(ticket))
+            assert ticket.state == "gone"
+        elif name == "withdraw" and reference.waiting + reference.running:
+            everybody = reference.waiting + reference.running
+            ticket = everybody[arguments[0] % len(everybody)]
+            (reference.waiting if ticket in reference.waiting else reference.running).remove(ticket)
+            took(admission.withdraw(ticket))
+            assert ticket.state == "gone"
+            assert list(admission.withdraw(ticket)) == []
+        elif name == "pause":
+            admission.pause(mains[arguments[0]])
+        elif name == "resume":
+            took(admission.resume(mains[arguments[0]]))
+        elif name == "resize":
+            reference.concurrency, reference.per_host = arguments
+            took(admission.resize(*arguments))
+        assert not reference.eligible(), "somebody waits who could go"
+        assert admission.running == len(reference.running)
+        assert admission.waiting == len(reference.waiting)
+        assert admission.hosts == len({ticket.key for ticket in reference.running + reference.waiting})
+        for group in groups:
+            parked = admission.parked(group)
+            assert sorted(map(id, parked)) == sorted(id(t) for t in reference.waiting if t.group is group)
+            assert group.waiting == len(parked)
+        for group in mains:
+            assert group.running == sum(ticket.group.main is group for ticket in reference.running)
+
+    for group in mains:
+        took(admission.resume(group))
+    reference.concurrency = reference.per_host = None
+    took(admission.resize(None, None))
+    while reference.running:
+        took(admission.leave(reference.running.pop()))
+    assert admission.running == admission.waiting == len(reference.waiting) == 0
+    assert admission.hosts == 0, "a host is remembered where nothing runs or waits"
+
+
+# ── order ────────────────────────────────────────────────────────────────────
+
+
+def order(admission, tickets, running):
+    """In which order the tickets are let in when one slot after the other is given back."""
+    for ticket in tickets:
+        assert not admission.enter(ticket)
+    came = []
+    while running is not None:
+        admitted = admission.leave(running)
+        came += admitted
+        running = admitted[0] if admitted else None
+    return came
+
+
+def full(group=None):
+    admission = Admission(1)
+    running = Ticket("running", group or Group())
+    assert admission.enter(running)
+    return admission, running
+
+
+def test_within_a_host_priority_then_retries_then_first_come():
+    """Rule 21: within one origin, the higher priority first, then retries, then first come."""
+    admission, running = full()
+    group = running.group
+    asked = [(0, False), (0, True), (1, False), (0, False), (-1, True), (1, True), (0, True)]
+    tickets = [Ticket("a", group, priority, retry) for priority, retry in asked]
+    came = [tickets.index(ticket) for ticket in order(admission, tickets, running)]
+    assert came == [5, 2, 1, 6, 0, 3, 4]
+
+
+def test_turns_between_hosts():
+    """Rule 21: hosts take turns, however many wait for one of them and however late another comes."""
+    admission, running = full()
+    tickets = [Ticket("a", running.group) for _ in range(4)]
+    tickets += [Ticket("b", running.group) for _ in range(2)] + [Ticket("c", running.group)]
+    assert [ticket.key for ticket in order(admission, tickets, running)] == ["a", "b", "c", "a", "b", "a", "a"]
+
+
+def test_turns_are_for_the_highest_priority_only():
+    """Rule 21: a host whose first waiter has a lower priority waits until no higher one does."""
+    admission, running = full()
+    group = running.group
+    tickets = [Ticket("a", group), Ticket("b", group, 1), Ticket("c", group, 1), Ticket("b", group, 1)]
+    assert [ticket.key for ticket in order(admission, tickets, running)] == ["b", "c", "b", "a"]
+
+
+def test_turns_between_groups():
+    """A fan-out of a million does not keep single calls, or another fan-out, waiting."""
+    admission, running = full()
+    many, few = Group(), Group()
+    tickets = [Ticket(host, many) for host in "abcabc"] + [Ticket("a", few), Ticket("z", few)]
+    came = ["few" if ticket.group is few else "many" for ticket in order(admission, tickets, running)]
+    assert came == ["many", "few", "many", "few", "many", "many", "many", "many"]
+
+
+@pytest.mark.parametrize("groups", [2, 3, 5])
+@pytest.mark.parametrize("per_host", [1, 2])
+def test_groups_on_one_full_host_take_turns(groups, per_host):
+    """Rule 21, nothing starves: fan-outs that wait for the same host get its slots in turn."""
+    admission = Admission(None, per_host)
+    members = [Group() for _ in range(groups)]
+    running = []
+    for _ in range(20):
+        running += [ticket for group in members if admission.enter(ticket := Ticket("host", group))]
+    served = [0] * groups
+    for _ in range(5 * groups):
+        for ticket in admission.leave(running.pop(0)):
+            served[members.index(ticket.group)] += 1
+            running.append(ticket)
+    assert max(served) - min(served) <= 1, served
+
+
+def test_groups_in_step_do_not_starve_a_third():
+    """A lane that finds its host taken whenever its turn comes has a claim on the next slot of that host."""
+    # Two slots. `one` wants host a alone; `two` wants a and b: whenever a is free it would be `one`'s turn.
+    admission = Admission(2, 1)
+    one, two = Group(), Group()
+    tickets = [Ticket("a", one) for _ in range(50)] + [Ticket(host, two) for host in "ab" * 50]
+    running = [ticket for ticket in tickets if admission.enter(ticket)]
+    served = {("a", 1): 0, ("a", 2): 0}
+    for _ in range(40):
+        running.sort(key=lambda ticket: ticket.key)  # a, then b, then a, ...: in step
+        for host in "ab":
+            for ticket in [ticket for ticket in running if ticket.key == host]:
+                running.remove(ticket)
+                for admitted in admission.leave(ticket):
+                    running.append(admitted)
+                    if admitted.key == "a":
+                        served["a", 1 if admitted.group is one else 2] += 1
+    assert min(served.values()) >= 10, served
+
+
+def test_a_claim_does_not_go_before_a_higher_priority():
+    """A claim is a turn among equals: who comes with a higher priority goes first."""
+    admission = Admission(None, 1)
+    one, two, three = Group(), Group(), Group()
+    running = Ticket("a", one)
+    assert admission.enter(running)
+    for ticket in (Ticket("a", one), Ticket("a", two), Ticket("a", one)):
+        assert not admission.enter(ticket)
+    (running,) = admission.leave(running)
+    assert running.group is one
+    urgent = Ticket("a", three, 5)
+    assert not admission.enter(urgent)
+    (running,) = admission.leave(running)  # `two` has a claim since the last round
+    assert running is urgent
+    (running,) = admission.leave(running)
+    assert running.group is two
+
+
+def test_a_claim_of_a_paused_group_stops_nobody():
+    """A group that may not go does not keep the host's slot from the others."""
+    admission = Admission(None, 1)
+    one, two = Group(), Group()
+    running = Ticket("a", one)
+    assert admission.enter(running)
+    for ticket in (Ticket("a", one), Ticket("a", two), Ticket("a", one)):
+        assert not admission.enter(ticket)
+    (running,) = admission.leave(running)
+    admission.pause(two)
+    (running,) = admission.leave(running)
+    assert running.group is one
+    assert not admission.leave(running)
+    (running,) = admission.resume(two)
+    assert running.group is two
+
+
+def test_no_host_starves_under_random_load():
+    """Nothing but a lower priority starves: every ticket of a long random run gets its slot, soon after its neighbours."""
+    dice = random.Random(7)
+    admission = Admission(5, 2)
+    groups = [Group(), Group(3), Group()]
+    born: dict[Ticket, int] = {}
+    waits = []
+    running: list[Ticket] = []
+    for now in range(20_000):
+        if admission.waiting < 100:
+            ticket = Ticket(dice.choice("aaaaabbcdefg"), dice.choice(groups), 0, dice.random() < 0.1)
+            born[ticket] = now
+            if admission.enter(ticket):
+                running.append(ticket)
+                waits.append(0)
+        if running and (len(running) == 5 or dice.random() < 0.5):
+            ticket = running.pop(dice.randrange(len(running)))
+            for admitted in admission.leave(ticket):
+                running.append(admitted)
+                waits.append(now - born.pop(admitted))
+        assert len(running) <= 5 and groups[1].running <= 3
+        assert all(sum(t.key == host for t in running) <= 2 for host in "abcdefg")
+    assert max(waits) < 2000
+    assert all(20_000 - since < 2000 for ticket, since in born.items() if ticket.state == "waiting")
+
+
+# ── groups ───────────────────────────────────────────────────────────────────
+
+
+def test_a_group_has_a_limit_of_its_own():
+    """A fan-out's `concurrency` bounds it beside the client's, and its express counts to it."""
+    admission = Admission(10)
+    group = Group(2)
+    first, second, third = (Ticket("a", group) for _ in range(3))
+    again = Ticket("a", group.express)
+    assert admission.enter(first) and admission.enter(second)
+    assert not admission.enter(third) and not admission.enter(again)
+    other = Ticket("a", Group())
+    assert admission.enter(other), "a full group must not stop another"
+    assert not admission.leave(other)
+    assert admission.leave(first) == [again], "what has begun goes first"
+    assert admission.leave(again) == [third]
+    assert not admission.leave(second)
+    assert group.running == 1
+
+
+def test_a_pause_holds_the_fresh_and_not_the_express():
+    """While a fan-out's buffer is full nothing new is let in, but retries of what has begun are."""
+    admission = Admission(1)
+    group = Group()
+    running, fresh = Ticket("a", group), Ticket("b", group)
+    assert admission.enter(running) and not admission.enter(fresh)
+    admission.pause(group)
+    again = Ticket("a", group.express)
+    assert not admission.enter(again)
+    assert admission.leave(running) == [again]
+    assert not admission.leave(again)
+    assert admission.enter(Ticket("c", Group())), "the free slot is there for others"
+    assert not admission.resume(group)
+    assert fresh.state == "waiting"
+
+
+def test_lowering_a_limit_kills_nothing():
+    """Rule 21: limits can change while running; what runs goes on, and nobody comes in until it is below them."""
+    admission = Admission(4, 4)
+    group = Group()
+    running = [Ticket("a", group) for _ in range(4)]
+    assert all(map(admission.enter, running))
+    waiting = [Ticket("a", group) for _ in range(4)]
+    assert not any(map(admission.enter, waiting))
+    assert not admission.resize(2, 1)
+    assert [ticket.state for ticket in running] == ["admitted"] * 4
+    assert [len(admission.leave(ticket)) for ticket in running] == [0, 0, 0, 1]
+    assert len(admission.resize(4, 3)) == 2
+    assert len(admission.resize(None, None)) == 1
+
+
+def test_a_wake_of_nobody_does_nothing():
+    """A ticket that nobody waits for can be woken."""
+    ticket = Ticket("a", Group())
+    ticket.wake(ticket)
+    assert ticket.state == "new"
+
+
+def test_turns_without_members():
+    """Nobody waits: it is false, has no level, and passing on does nothing."""
+
+    class Member:
+        level: int | None = None
+
+    turns: Turns[Member] = Turns()
+    member = Member()
+    assert not turns and turns.level is None
+    turns.pass_on(member)
+    turns.put(member, 3)
+    turns.put(member, 3)
+    assert turns and turns.level == 3 and turns.first() is member
+    turns.put(member, None)
+    assert not turns
+
+
+# ── complexity, counted ──────────────────────────────────────────────────────
+
+
+def lines(work):
+    """How many lines of the admission module `work` executes."""
+    count = 0
+
+    def local(_frame, event, _argument):
+        nonlocal count
+        count += event == "line"
+        return local
+
+    def trace(frame, _event, _argument):
+        return local if frame.f_code.co_filename == module.__file__ else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def steps(waiting, hosts, per_host):
+    """Lines for one enter and one leave with so many that wait and so many hosts."""
+    admission = Admission(8, per_host)
+    group = Group()
+    running = []
+    for number in range(waiting + 8):
+        ticket = Ticket(number % hosts, group)
+        if admission.enter(ticket):
+            running.append(ticket)
+    assert admission.hosts == hosts
+    entered = lines(lambda: admission.enter(Ticket(0, group)))
+    left = [lines(lambda: running.extend(admission.leave(running.pop(0)))) for _ in range(6)]
+    withdrawn = lines(lambda: admission.withdraw(admission.parked(group)[-1]))
+    return entered, max(left), withdrawn - waiting  # `parked` above walks over all, one line each at most
+
+
+@pytest.mark.parametrize("per_host", [None, 2])
+def test_steps_do_not_grow_with_what_waits(per_host):
+    """An enter and a leave take the same number of steps with 10 and with 100 000 waiting."""
+    few, many = steps(10, 4, per_host), steps(100_000, 4, per_host)
+    assert few[0] == many[0]
+    assert abs(few[1] - many[1]) <= 10
+    assert many[1] < 150
+
+
+@pytest.mark.parametrize("per_host", [None, 2])
+def test_steps_do_not_grow_with_hosts(per_host):
+    """An enter and a leave take the same number of steps with 1 and with 64 000 hosts."""
+    one, many = steps(128_000, 1, per_host), steps(128_000, 64_000, per_host)
+    assert abs(one[0] - many[0]) <= 20
+    assert abs(one[1] - many[1]) <= 60
+    assert many[1] < 150

@@ -13,8 +13,9 @@
     │   └── DecodeError · BodyTooLarge · StreamConsumed · CircuitOpen · ClientClosed · TooManyFailures
     └── StatusError                  a refused answer
 
-Each takes one positional argument, the message; facts are attributes. All can be pickled. Wrong arguments
-are not in this tree: they raise ``ValueError`` (``InvalidURL``) or ``TypeError`` before anything is sent.
+Each takes one positional argument, the message; facts are attributes. All can be pickled with their facts and
+notes (a ``__cause__`` stays behind, as Python has it). Wrong arguments are not in this tree: they raise ``ValueError``
+(``InvalidURL``) or ``TypeError`` before anything is sent.
 """
 
 from __future__ import annotations
@@ -46,7 +47,6 @@ class HTTPError(Exception):
     """
 
     retryable: bool = False
-    #: True when the error is the caller's doing, so that another attempt cannot help.
 
     def __init__(
         self,
@@ -176,13 +176,13 @@ class TimeoutError(RequestError, builtins.TimeoutError):  # noqa: A001  named by
     """One of the clocks ran out.
 
     Attributes:
-        clock: "queue", "connect", "read", "attempt", "total" or "batch".
+        clock: "queue", "connect", "read", "attempt" or "total".
         limit: seconds that were allowed.
-        phase: what the call was doing.
+        phase: what the call was doing; "batch" where `batch_timeout` ended a fan-out.
     """
 
     clock: ClassVar[str] = "total"
-    retryable = True
+    retryable: bool = True
     limit: float | None = None
     phase: str = ""
 
@@ -294,12 +294,23 @@ class StatusError(HTTPError):
 
     @property
     def problem(self) -> dict[str, Any] | None:
-        """The members of an ``application/problem+json`` body (RFC 9457), or None."""
+        """The members of an ``application/problem+json`` body (RFC 9457), or None where there is none to be read."""
         response = self.response
         if response is None or response.content_type != "application/problem+json":
             return None
         try:
             value = response.json()
-        except (DecodeError, ValueError):
+        except HTTPError:  # not JSON, or a body that was dropped
             return None
         return value if isinstance(value, dict) else None
+
+
+def _publish(error: type[Exception]) -> None:
+    """Let tracebacks and pickles name the class where users import it from, not the floor that it lives on."""
+    error.__module__ = "asynchttp"
+    for child in error.__subclasses__():
+        _publish(child)
+
+
+_publish(InvalidURL)
+_publish(HTTPError)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Self
 
 from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from asynchttp.values.body import StreamBody, encode_body
-from asynchttp.values.checks import check_headers, check_idempotency_key, check_method, check_priority
+from asynchttp.values.checks import (
+    check_count,
+    check_headers,
+    check_idempotency_key,
+    check_method,
+    check_priority,
+    kind_of,
+)
 from asynchttp.values.masking import mask_headers, mask_url
+from asynchttp.values.timeout import as_timeout
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import add_params, origin_of, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from yarl import URL
 
 NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
@@ -23,14 +33,19 @@ class Request:
     """One request: what is sent, to where, and the settings of its call; immutable, changed by `replace`.
 
     Takes the arguments of `Client.request`. The URL may be relative until a client with a `base_url` sends it.
-    Everything is checked here, before anything is queued or sent.
+    Everything is checked here, before anything is queued or sent. Attributes are read, never set: the checks, and
+    whoever holds the same request, rely on it.
+
+    A pickled or copied request belongs to no call. Pickling leaves a body that is not in memory behind (see
+    `StreamBody`); a copy shares it.
 
     Attributes:
         method: an RFC 9110 token; the common ones in upper case.
         url: `yarl.URL`.
         headers: read-only multidict of str.
         body: bytes, a `StreamBody`, or None.
-        auth, timeout, retry, redirects: the settings of this call; `UNSET` inherits the client's.
+        auth, timeout, retry, redirects: the settings of this call; `UNSET` inherits the client's. A number of seconds
+            has become a `Timeout`.
         priority: higher goes first, 0 by default.
         tag: anything of yours; it comes back on the `Result`.
         idempotency_key: sent as ``Idempotency-Key``, the same in every attempt; makes a POST retryable.
@@ -83,6 +98,12 @@ class Request:
         target = parse_url(url)
         self.url: URL = target if params is None else add_params(target, params)
         own = NO_HEADERS if headers is None else check_headers(headers)
+        if files is not None and "Content-Type" in own:
+            msg = (
+                "headers: Content-Type was given next to files=, but the boundary that it must name is chosen with the "
+                "body; leave it out, or build the body yourself and pass content="
+            )
+            raise ValueError(msg)
         self.body: bytes | StreamBody | None = None
         if content is not None or data is not None or files is not None or json is not UNSET:
             self.body, content_type = encode_body(content=content, data=data, files=files, json=json)
@@ -91,15 +112,13 @@ class Request:
                 extended["Content-Type"] = content_type
                 own = CIMultiDictProxy(extended)
         if idempotency_key is not None:
-            extended = CIMultiDict(own)
-            extended["Idempotency-Key"] = check_idempotency_key(idempotency_key)
-            own = CIMultiDictProxy(extended)
+            own = _with_key(own, check_idempotency_key(idempotency_key))
         self.headers: CIMultiDictProxy[str] = own
-        self.auth = auth
-        self.timeout = timeout
-        self.retry = retry
-        self.redirects = redirects
-        self.priority = priority if priority == 0 else check_priority(priority)
+        self.auth = auth if auth is UNSET else _check_auth(auth)
+        self.timeout = timeout if timeout is UNSET else as_timeout(timeout)
+        self.retry = retry if retry is UNSET else _check_retry(retry)
+        self.redirects = redirects if redirects is UNSET else _check_redirects(redirects)
+        self.priority = priority if type(priority) is int else check_priority(priority)
         self.tag = tag
         self.idempotency_key = idempotency_key
         self._call: Any = None
@@ -119,15 +138,18 @@ class Request:
         method: str | None = None,
         url: str | URL | None = None,
         headers: Mapping[str, str] | None = None,
-        body: bytes | StreamBody | Any | None = UNSET,
+        body: Any = UNSET,
         **settings: Any,
     ) -> Self:
-        """A copy with these changes; checked as in the constructor; the call it belongs to stays the same.
+        """A copy with these changes, checked as in the constructor; the call it belongs to stays the same.
 
-        Settings are `auth`, `timeout`, `retry`, `redirects`, `priority`, `tag` and `idempotency_key`.
+        `headers` replaces all of them, but the key of `idempotency_key` stays. `body` is what `content` is in the
+        constructor, or None, and leaves the headers as they are. Settings are `auth`, `timeout`, `retry`,
+        `redirects`, `priority`, `tag` and `idempotency_key`; `UNSET` for one of the first four inherits again, None
+        for the last takes its header away.
 
         Raises:
-            TypeError: an unknown setting.
+            InvalidURL, ValueError, TypeError: a bad argument, or an unknown setting, named in the message.
         """
         new = self._copy()
         if method is not None:
@@ -138,33 +160,61 @@ class Request:
         if headers is not None:
             new.headers = check_headers(headers)
         if body is not UNSET:
-            new.body = body
+            known = body is None or isinstance(body, bytes | StreamBody)
+            new.body = body if known else encode_body(content=body)[0]
         for name, value in settings.items():
-            if name not in _SETTINGS:
+            check = _SETTINGS.get(name)
+            if check is None:
                 msg = f"Request.replace() got an unexpected argument {name!r}; it takes {', '.join(_CHANGES)}"
                 raise TypeError(msg)
-            setattr(new, name, value)
+            setattr(new, name, check(value))
+        if headers is not None or "idempotency_key" in settings:
+            new._settle_key(self.idempotency_key)
         return new
+
+    def _settle_key(self, before: str | None) -> None:
+        """Let the header say what `idempotency_key` says; one that was written by hand stays."""
+        key = self.idempotency_key
+        header = self.headers.get("Idempotency-Key")
+        if header == key:
+            return
+        if header is not None and header == before:
+            without = CIMultiDict(self.headers)
+            del without["Idempotency-Key"]
+            self.headers = CIMultiDictProxy(without)
+        if key is not None:
+            self.headers = _with_key(self.headers, key)
 
     def _copy(self) -> Self:
         new = object.__new__(type(self))
         for name in Request.__slots__:
             setattr(new, name, getattr(self, name))
+        more = getattr(self, "__dict__", None)  # of a subclass without slots
+        if more:
+            new.__dict__.update(more)
         return new
 
     def __repr__(self) -> str:
         """Method and URL, secrets masked."""
         return f"<Request {self.method} {mask_url(self.url)}>"
 
-    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+    def __getstate__(self) -> dict[str, Any]:
         """Everything but the running call, so that a request can be pickled."""
-        return None, {name: getattr(self, name) for name in Request.__slots__ if name != "_call"}
+        kept = {name: getattr(self, name) for name in Request.__slots__ if name != "_call"}
+        return frozen(kept | getattr(self, "__dict__", {}))
 
-    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what `__getstate__` kept; the copy belongs to no call."""
         self._call = None
-        for name, value in state[1].items():
+        for name, value in thawed(state).items():
             setattr(self, name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy that belongs to no call; only the tag can change, so all else is shared."""
+        new = self._copy()
+        new._call = None
+        new.tag = copy.deepcopy(self.tag, memo)
+        return new
 
     def to_dict(self) -> dict[str, Any]:
         """Method, URL, headers (secrets masked), priority and tag, for logs and tables."""
@@ -177,5 +227,84 @@ class Request:
         }
 
 
-_SETTINGS = frozenset({"auth", "timeout", "retry", "redirects", "priority", "tag", "idempotency_key"})
-_CHANGES = ("method", "url", "headers", "body", *sorted(_SETTINGS))
+def frozen(state: dict[str, Any]) -> dict[str, Any]:
+    """The state of a value as it can be pickled: read-only multidicts, which cannot, as plain ones."""
+    return {name: CIMultiDict(value) if type(value) is CIMultiDictProxy else value for name, value in state.items()}
+
+
+def thawed(state: dict[str, Any]) -> dict[str, Any]:
+    """What `frozen` was given."""
+    return {name: _read_only(value) if type(value) is CIMultiDict else value for name, value in state.items()}
+
+
+def _read_only(headers: CIMultiDict[str]) -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(headers) if headers else NO_HEADERS
+
+
+def _with_key(headers: CIMultiDictProxy[str], key: str) -> CIMultiDictProxy[str]:
+    """The headers with this Idempotency-Key.
+
+    Raises:
+        ValueError: they name another one.
+    """
+    if any(value != key for value in headers.getall("Idempotency-Key", ())):
+        msg = "idempotency_key differs from the Idempotency-Key in headers; give one of them"
+        raise ValueError(msg)
+    extended = CIMultiDict(headers)
+    extended["Idempotency-Key"] = key
+    return CIMultiDictProxy(extended)
+
+
+# Auth, Retry and Redirects stand on the floor above; here is looked at their shape, so that what cannot be one raises
+# from the call itself, and the client settles the rest when the call begins.
+
+
+def _check_auth(value: Any) -> Any:
+    if value is UNSET or value is None or (hasattr(value, "header") and not isinstance(value, type)):
+        return value
+    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, str) for part in value):
+        return value
+    hint = "; a token is given as BearerAuth(token)" if isinstance(value, str) else ""
+    msg = f"auth must be BasicAuth, BearerAuth, a (username, password) tuple or None, not {kind_of(value)}{hint}"
+    raise TypeError(msg)
+
+
+def _check_retry(value: Any) -> Any:
+    if value is UNSET or value is None or (hasattr(value, "backoff") and not isinstance(value, type)):
+        return value
+    hint = f"; Retry(attempts={value}) is meant?" if type(value) is int else ""
+    msg = f"retry must be asynchttp.Retry(...) or None, not {kind_of(value)}{hint}"
+    raise TypeError(msg)
+
+
+def _check_redirects(value: Any) -> Any:
+    if value is UNSET or (hasattr(value, "forward_body") and not isinstance(value, type)):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"redirects must be an int or Redirects, not {kind_of(value)}; 0 gives redirect answers as they are"
+        raise TypeError(msg)
+    return check_count("redirects", value, minimum=0)
+
+
+def _check_timeout(value: Any) -> Any:
+    return value if value is UNSET else as_timeout(value)
+
+
+def _check_key(value: Any) -> str | None:
+    return None if value is None else check_idempotency_key(value)
+
+
+def _any(value: Any) -> Any:
+    return value
+
+
+_SETTINGS: dict[str, Callable[[Any], Any]] = {
+    "auth": _check_auth,
+    "idempotency_key": _check_key,
+    "priority": check_priority,
+    "redirects": _check_redirects,
+    "retry": _check_retry,
+    "tag": _any,
+    "timeout": _check_timeout,
+}
+_CHANGES = ("method", "url", "headers", "body", *_SETTINGS)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json as _json
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from asynchttp.values.checks import items_of, kind_of
 from asynchttp.values.errors import DecodeError, HTTPError, StatusError
 from asynchttp.values.links import parse_links
-from asynchttp.values.masking import mask_url
+from asynchttp.values.masking import MASK, is_secret_header, mask_text, mask_url
 from asynchttp.values.media import charset_of, parse_content_type
-from asynchttp.values.request import NO_HEADERS, Request
+from asynchttp.values.request import NO_HEADERS, Request, frozen, thawed
 from asynchttp.values.result import NO_TIMINGS
 from asynchttp.values.unset import UNSET
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from asynchttp.values.result import Attempt, Timings
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
+_JSON_MEMBER = re.compile(r'"([^"\\]{1,64})"(\s*:\s*)"(?:[^"\\]|\\.)*+"?')
 
 
 class Answer:
@@ -122,16 +125,23 @@ class Answer:
 
     def _title(self) -> str:
         where = "" if self._request is None else f" {self._request.method} {mask_url(self._request.url)}"
-        return f"{self.status} {self.reason}".rstrip() + where
+        return f"{self.status} {_shown(self.reason, 60)}".rstrip() + where
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse: a body on the wire cannot travel."""
+        msg = f"{type(self).__name__} cannot be pickled or copied, because its body is on the wire; aread() gives a Response"
+        raise TypeError(msg)
 
 
 class Response(Answer):
     """An answer with its body read; make one by hand for a mock or a middleware.
 
-    One of `content`, `text` and `json` is the body; headers are as in a request.
+    One of `content`, `text` and `json` is the body; `headers` are a mapping or pairs of str. It does not change
+    afterwards, and can be pickled and copied.
 
     Raises:
-        TypeError: more than one body.
+        TypeError: more than one body, a status that is no int, a body or header that is not what it says.
+        ValueError: a status below 100 or above 999.
 
     Example:
         >>> Response(200, json={"id": 7}).json()["id"]
@@ -153,6 +163,8 @@ class Response(Answer):
         http_version: str = "1.1",
     ) -> None:
         """Keep the body as bytes; `text` and `json` also set the Content-Type where none is given."""
+        if type(status) is not int or not 100 <= status <= 999:
+            status = _check_status(status)
         kind = None
         if text is not None or json is not UNSET:
             if (content is not None) + (text is not None) + (json is not UNSET) > 1:
@@ -165,12 +177,12 @@ class Response(Answer):
         elif isinstance(headers, CIMultiDictProxy):
             fields = headers
         else:
-            own = CIMultiDict(headers or ())
+            own = CIMultiDict(() if headers is None else _check_fields(headers))
             if kind is not None:
                 own.setdefault("Content-Type", kind)
             fields = CIMultiDictProxy(own)
         super().__init__(status, fields, request, reason, http_version)
-        self._content = b"" if content is None else content
+        self._content = content if type(content) is bytes else _check_content(content)
         #: The error that reading the body ended with, where an answer that was to be retried was kept after all.
         self.body_error: HTTPError | None = None
 
@@ -191,18 +203,22 @@ class Response(Answer):
         return self.content.decode(self.charset, errors="replace")
 
     def json(self) -> Any:
-        """The body as JSON (RFC 8259).
+        """The body as JSON (RFC 8259), in UTF-8, -16 or -32; NaN and infinity, which some servers send, are taken.
 
         Raises:
-            DecodeError: it is not JSON; the message shows where.
+            DecodeError: it is not JSON, or nested too deeply; the message shows where.
+            TruncatedResponse: as `content`.
         """
         content = self.content
         try:
             return _json.loads(content)
-        except ValueError as error:
-            hint = "it is empty" if not content else f"it starts with {content[:60]!r}"
-            msg = f"the body of {self._title()} is not JSON: {error}; {hint}"
-            raise DecodeError(msg, request=self._request, attempts=self.attempts, sent=True) from error
+        except (ValueError, RecursionError) as error:
+            hint = f"it starts with {self._excerpt(60)!r}" if content else "it is empty"
+            kind = f" but {self.content_type}" if self.content_type and "json" not in self.content_type else ""
+            msg = f"the body of {self._title()} is not JSON{kind}: {error}; {hint}"
+            raise DecodeError(
+                msg, request=self._request, attempts=self.attempts, elapsed=self.elapsed, sent=True
+            ) from error
 
     def raise_for_status(self) -> Self:
         """This response, if its status is below 400.
@@ -230,9 +246,13 @@ class Response(Answer):
         if tries > 1:
             reason = self.attempts[-1].reason
             said += f", attempt {tries}" + (f" (not retried: {reason})" if reason else "")
-        if self.body_error is None and self._content and self.content_type.startswith(("text/plain", "application/")):
-            said += f": {self._content[:100].decode(errors='replace')!r}"
+        if self.body_error is None and self._content and self.content_type.endswith(_TEXTUAL):
+            said += f": {self._excerpt(100)!r}"
         return said
+
+    def _excerpt(self, characters: int) -> str:
+        """How the body begins, for a message."""
+        return _shown(self._content[: 4 * characters].decode(self.charset, errors="replace"), characters)
 
     def to_dict(self) -> dict[str, Any]:
         """Status, URL (secrets masked), type, size and elapsed, for logs and tables."""
@@ -249,3 +269,59 @@ class Response(Answer):
     def __repr__(self) -> str:
         """Status, URL with secrets masked, and size."""
         return f"<Response {self._title()} ({len(self._content)} bytes)>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything, so that a response can be pickled with its request, history and attempts."""
+        return frozen({name: getattr(self, name) for name in _SLOTS} | getattr(self, "__dict__", {}))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what `__getstate__` kept."""
+        for name, value in thawed(state).items():
+            setattr(self, name, value)
+
+
+_SLOTS = (*Answer.__slots__, *Response.__slots__)
+_TEXTUAL = ("text/plain", "json", "xml", "/x-www-form-urlencoded")
+
+
+def _check_status(status: object) -> int:
+    if isinstance(status, bool) or not isinstance(status, int):
+        msg = f"status must be an int, not {kind_of(status)}"
+        raise TypeError(msg)
+    if not 100 <= status <= 999:
+        msg = f"status must be from 100 to 999, not {status}"
+        raise ValueError(msg)
+    return int(status)  # of http.HTTPStatus
+
+
+def _check_content(content: object) -> bytes:
+    if content is None:
+        return b""
+    if isinstance(content, bytes | bytearray | memoryview):
+        return bytes(content)
+    hint = "; pass text=" if isinstance(content, str) else "; pass json=" if isinstance(content, dict | list) else ""
+    msg = f"content must be bytes, not {kind_of(content)}{hint}"
+    raise TypeError(msg)
+
+
+def _check_fields(headers: object) -> list[tuple[str, str]]:
+    fields: list[tuple[str, str]] = []
+    for name, value in items_of("headers", headers):
+        if not isinstance(name, str) or not isinstance(value, str):
+            msg = f"headers: name and value must be str, not {kind_of(name)} and {kind_of(value)}"
+            raise TypeError(msg)
+        fields.append((name, value))
+    return fields
+
+
+def _shown(text: str, characters: int) -> str:
+    """Text of a server for a message: what looks like a secret masked, what does not print escaped, and not endless."""
+    if '"' in text:
+        text = _JSON_MEMBER.sub(_mask_member, text)
+    text = mask_text(f"?{text}")[1:]  # a form body begins like a query
+    return text if len(text) <= characters else f"{text[:characters]}..."
+
+
+def _mask_member(match: re.Match[str]) -> str:
+    name, colon = match.groups()
+    return f'"{name}"{colon}"{MASK}"' if is_secret_header(name.lower()) else match[0]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from yarl import URL
+
 from asynchttp.values.masking import mask_text, mask_url
+from asynchttp.values.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from yarl import URL
-
-    from asynchttp.values.request import Request
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -100,7 +101,7 @@ class Attempt:
 
     def __repr__(self) -> str:
         """Number, what came of it, how long, and why it was or was not retried."""
-        came = self.status if self.error is None else type(self.error).__name__
+        came = (self.status or "no answer yet") if self.error is None else type(self.error).__name__
         took = "" if self.elapsed is None else f" in {_seconds(self.elapsed)}"
         wait = "" if self.wait is None else f", then {_seconds(self.wait)} of wait"
         why = f" ({self.reason})" if self.reason else ""
@@ -164,14 +165,19 @@ class Result(Generic[T_co]):
         return self.value  # type: ignore[return-value]  # ok means that there is one
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON and data frames: ``pandas.DataFrame(r.to_dict() for r in results)``; secrets masked."""
+        """Plain values for JSON and data frames: ``pandas.DataFrame(r.to_dict() for r in results)``; secrets masked.
+
+        `value` is what a function gave, and None for a response, whose body stays in `response.content`.
+        """
         status = getattr(self.value, "status", None)
         return {
             "index": self.index,
+            "item": _asked(self.item),
             "url": None if self.request is None else mask_url(self.request.url),
             "tag": self.tag,
             "ok": self.ok,
             "status": status,
+            "value": None if self.value is None or status is not None else _plain(self.value),
             "error": None if self.error is None else type(self.error).__name__,
             "message": None if self.error is None else mask_text(str(self.error)),
             "attempts": len(self.attempts),
@@ -181,12 +187,12 @@ class Result(Generic[T_co]):
 
     def __repr__(self) -> str:
         """Index, what was asked, what came, how long."""
-        asked = mask_text(repr(self.item)) if self.request is None else repr(self.request)[9:-1]
+        asked = _asked(self.item) if self.request is None else repr(self.request)[9:-1]
         if self.error is None:
             status = getattr(self.value, "status", None)
-            came = f"ok {status}" if status is not None else f"ok {self.value!r}"
+            came = f"ok {status}" if status is not None else f"ok {_brief(self.value)}"
         else:
-            came = f"{type(self.error).__name__}: {mask_text(str(self.error))}"
+            came = f"{type(self.error).__name__}: {mask_text(str(self.error))}".removesuffix(": ")
         tries = f", {len(self.attempts)} attempts" if len(self.attempts) > 1 else ""
         return f"<Result {self.index}: {asked} -> {came} ({_seconds(self.elapsed)}{tries})>"
 
@@ -220,9 +226,40 @@ class Progress(NamedTuple):
         left = "" if self.eta is None else f", {_seconds(self.eta)} left"
         return (
             f"{self.done}{of} done, {self.failed} failed, {self.running} running, "
-            f"{self.retries} retries, {self.rate:.0f}/s{left}"
+            f"{self.retries} retries, {self.rate:.{0 if self.rate >= 10 else 1}f}/s{left}"
         )
 
 
 def _seconds(value: float) -> str:
-    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
+    if value < 60:
+        return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
+    minutes, seconds = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02} h" if hours else f"{minutes}:{seconds:02} min"
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+
+
+def _brief(value: object) -> str:
+    """A short repr; URLs in it without their secrets."""
+    return mask_text(_short.repr(value))
+
+
+def _asked(item: object) -> str:
+    """An item as it was given, for people: of what becomes a request, method and URL alone, since the rest has secrets."""
+    if isinstance(item, str | URL):
+        shown = mask_url(item) or "''"
+        return shown if len(shown) <= 200 else f"{shown[:197]}..."
+    if isinstance(item, Mapping) and "url" in item:
+        return f"{item.get('method', 'GET')} {_asked(item['url'])}"
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Mapping):
+        return _asked({**item[1], "url": item[0]})
+    return repr(item)[9:-1] if isinstance(item, Request) else _brief(item)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return mask_text(value)
+    return value if isinstance(value, bool | int | float) else _brief(value)

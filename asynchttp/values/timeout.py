@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from asynchttp.values.checks import check_seconds
@@ -85,4 +86,9 @@ def as_timeout(value: Timeout | float | None) -> Timeout:
     if value is None:
         return NO_TIMEOUT
     check_seconds("timeout", value)
+    return _total(value)
+
+
+@lru_cache(maxsize=256)  # programs use the same few numbers
+def _total(value: float) -> Timeout:
     return Timeout(total=value)

@@ -30,6 +30,7 @@ from asynchttp.values.body import StreamBody
 from asynchttp.values.errors import InvalidRedirect, TooManyRedirects, UnsafeRedirect
 from asynchttp.values.masking import SENSITIVE_HEADERS
 from asynchttp.values.request import Request
+from asynchttp.values.timeout import Timeout
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import origin_of
 
@@ -221,7 +222,7 @@ class TestMethods:
         """Only what the redirect is about is changed; the first request is untouched."""
         request = Request("POST", HERE, content=b"x", tag="t", priority=3, timeout=5)
         new = followed(request, "/c")
-        assert (new.tag, new.priority, new.timeout) == ("t", 3, 5)
+        assert (new.tag, new.priority, new.timeout) == ("t", 3, Timeout(total=5))
         assert (request.method, request.body, str(request.url)) == ("POST", b"x", HERE)
 
 

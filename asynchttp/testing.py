@@ -49,7 +49,7 @@ class VirtualClock:
         self._auto = auto
         self._timers: list[tuple[float, int, _Timer]] = []
         self._order = itertools.count()
-        self._looking = False
+        self._watched: asyncio.AbstractEventLoop | None = None  # the loop that `_look` comes back on
         self.random = random.Random(seed).random
 
     def now(self) -> float:
@@ -62,11 +62,12 @@ class VirtualClock:
 
     def call_at(self, when: float, callback: Callable[[], object]) -> _Timer:
         """Call `callback` once the clock has come to `when`."""
-        timer = _Timer(callback)
+        loop = asyncio.get_running_loop()
+        timer = _Timer(callback, loop)
         heapq.heappush(self._timers, (when, next(self._order), timer))
-        if self._auto and not self._looking:
-            self._looking = True
-            self._look(asyncio.get_running_loop(), _TURNS)
+        if self._auto and self._watched is not loop:  # another one has ended, with all that it should have called
+            self._watched = loop
+            loop.call_soon(self._look, loop, _TURNS)
         return timer
 
     async def sleep(self, seconds: float) -> None:
@@ -79,12 +80,19 @@ class VirtualClock:
             timer.cancel()
 
     async def advance(self, seconds: float) -> None:
-        """Let that much time pass, every timer in it fire, and what they start run."""
+        """Let what is ready run, then that much time pass, every timer in it fire, and what they start run.
+
+        Raises:
+            ValueError: a negative number; time does not go back.
+        """
+        if seconds < 0:
+            msg = f"advance() takes a number of seconds that is not negative, not {seconds}"
+            raise ValueError(msg)
         end = self._now + seconds
+        await _settle()
         while (timer := self._next(end)) is not None:
             timer.fire()
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
+            await _settle()
         self._now = max(self._now, end)
 
     def __enter__(self) -> Self:
@@ -100,30 +108,38 @@ class VirtualClock:
         """Go to the next timer that is not cancelled, if it is due by `end`."""
         while self._timers and self._timers[0][0] <= end:
             when, _, timer = heapq.heappop(self._timers)
-            if timer.callback is not None:
+            if timer.callback is not None and not timer.loop.is_closed():
                 self._now = max(self._now, when)
                 return timer
         return None
 
     def _look(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
         """Come back until nothing else runs, then jump."""
+        if self._watched is not loop:
+            return
         ready: Any = getattr(loop, "_ready", None)
         if (ready is None and turns > 0) or ready:
             loop.call_soon(self._look, loop, turns - 1)
             return
         timer = self._next()
         if timer is None:
-            self._looking = False
+            self._watched = None
             return
+        loop.call_soon(self._look, loop, _TURNS)  # first, since what a timer calls may raise
         timer.fire()
-        loop.call_soon(self._look, loop, _TURNS)
+
+
+async def _settle() -> None:
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 class _Timer:
-    __slots__ = ("callback",)
+    __slots__ = ("callback", "loop")
 
-    def __init__(self, callback: Callable[[], object]) -> None:
+    def __init__(self, callback: Callable[[], object], loop: asyncio.AbstractEventLoop) -> None:
         self.callback: Callable[[], object] | None = callback
+        self.loop = loop
 
     def cancel(self) -> None:
         self.callback = None

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from yarl import URL
-
+from asynchttp.values.checks import kind_of
 from asynchttp.values.errors import ClientClosed, ConnectError
 from asynchttp.values.response import Answer, Response
+from asynchttp.values.url import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +27,14 @@ class MockTransport:
         handler: ``handler(request)`` gives a `Response` (or a `StreamResponse`), plain or awaitable, or raises; or a
             mapping of routes: ``"GET https://example.com/a"``, ``"https://example.com/a"`` or ``"/a"`` to a
             `Response`, a status, an exception to raise, a handler, or a list of these, of which each answers once and
-            the last goes on. A route without a query matches any. What no route matches is a `ConnectError`.
+            the last goes on. A route without a query matches any; an exact one goes first, and one with a method
+            before one without. What no route matches is a `ConnectError` that is not retried.
 
-    `requests` keeps what was asked, oldest first, unless ``keep=False``.
+    A `Response` may answer many times, a `StreamResponse` once. `requests` keeps what was asked, oldest first, unless
+    ``keep=False``.
+
+    Raises:
+        TypeError, ValueError: neither a function nor a mapping; a route that is none, or answers with something else.
 
     Example:
         >>> transport = MockTransport({"/users/7": Response(json={"id": 7})})
@@ -44,14 +49,14 @@ class MockTransport:
         self._handler: Any = handler
         if isinstance(handler, Mapping):
             for key, reply in handler.items():
-                self._routes[_route(key)] = list(reply) if isinstance(reply, list | tuple) else [reply]
+                self._routes[_route(key)] = _replies(key, reply)
             self._handler = self._by_route
         elif not callable(self._handler):
             msg = f"MockTransport takes a function or a mapping of routes, not {type(handler).__name__}"
             raise TypeError(msg)
 
     async def send(self, request: Request) -> Any:
-        """Ask the handler; a `Response` is copied, so that one object can answer many times."""
+        """Ask the handler; a `Response` that has answered before is copied."""
         if self.closed:
             raise ClientClosed("the mock transport was closed", request=request, sent=False)
         if self._keep:
@@ -72,35 +77,69 @@ class MockTransport:
         self.closed = True
 
     def _by_route(self, request: Request) -> Any:
-        url = request.url
-        bare = str(url.with_query(None).with_fragment(None))
-        for target in (str(url), bare, url.path_qs, url.path):
+        url = request.url.with_fragment(None)
+        for target in (str(url), str(url.with_query(None)), url.raw_path_qs, url.raw_path):
             for method in (request.method, ""):
                 replies = self._routes.get((method, target))
                 if replies is not None:
                     return _reply(replies.pop(0) if len(replies) > 1 else replies[0], request)
         known = ", ".join(f"{method} {target}".strip() for method, target in self._routes)
-        raise ConnectError(f"no mock route for {request!r}; the routes are: {known or 'none'}", request=request)
+        msg = f"no mock route for {request!r}; the routes are: {known or 'none'}"
+        raise ConnectError(msg, request=request, retryable=False)
 
 
-def _route(key: str) -> tuple[str, str]:
-    method, _, target = key.rpartition(" ")
-    return method.upper(), str(URL(target)) if "://" in target else target
+def _route(key: object) -> tuple[str, str]:
+    if not isinstance(key, str):
+        msg = f"a mock route is a str such as 'GET /a', not {kind_of(key)}"
+        raise TypeError(msg)
+    method, _, target = key.strip().rpartition(" ")
+    return method.strip().upper(), str(parse_url(target))
 
 
-def _reply(reply: Reply, request: Request) -> Any:
+def _replies(key: str, reply: Any) -> list[Reply]:
+    replies = list(reply) if isinstance(reply, list | tuple) else [reply]
+    if not replies:
+        msg = f"the mock route {key!r} has an empty list of replies"
+        raise ValueError(msg)
+    for one in replies:
+        known = isinstance(one, Answer | BaseException) or callable(one)
+        if not known and (isinstance(one, bool) or not isinstance(one, int)):
+            msg = (
+                f"the mock route {key!r} answers with {kind_of(one)}; "
+                "it must be a Response, a status, an exception, or a function of the request"
+            )
+            raise TypeError(msg)
+    return replies
+
+
+def _reply(reply: Any, request: Request) -> Any:
     if isinstance(reply, BaseException):
-        raise copy.copy(reply)  # each time a new one: an error collects what became of its call
+        raise _another(reply)
+    if isinstance(reply, type) and issubclass(reply, BaseException):
+        raise reply("raised by a mock route")
     if isinstance(reply, int):
         return Response(reply)
     return reply if isinstance(reply, Answer) else reply(request)
 
 
+def _another(error: BaseException) -> BaseException:
+    """Each time a new one, because an error collects what became of its call; itself if its class cannot be copied."""
+    try:
+        new = copy.copy(error)
+    except TypeError:  # its constructor wants other arguments than `args`
+        return error
+    if hasattr(error, "__notes__"):
+        new.__notes__ = list(error.__notes__)
+    return new
+
+
 def _copy(answer: Response) -> Response:
-    return Response(
+    new = Response(
         answer.status,
         headers=answer.headers,
-        content=answer.content,
+        content=answer._content,
         reason=answer.reason,
         http_version=answer.http_version,
     )
+    new.trailers, new.framing, new.undecoded = answer.trailers, answer.framing, answer.undecoded
+    return new

@@ -308,6 +308,8 @@ class RawServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for conn in self.connections:
+            await conn.fin()  # a script that was cancelled while it closed has not come to its end
         if self._listener is not None:
             self._listener.close()
         if self._errors and error is None:

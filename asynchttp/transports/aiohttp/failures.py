@@ -58,7 +58,7 @@ def translate(  # noqa: PLR0911  one return for each kind of error
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return ProxyError(f"the proxy refused the connection: {error.status} {error.message}", status=error.status)
     if isinstance(error, aiohttp.ClientResponseError):
-        return _malformed(error)
+        return _malformed(error.message)
     if isinstance(error, aiohttp.ClientPayloadError):
         return _payload(error, wire)
     if isinstance(error, aiohttp.ServerDisconnectedError | OSError | aiohttp.ClientConnectionError):
@@ -74,9 +74,9 @@ def _sent(wire: SessionWire) -> bool | None:
     return True if wire.answered else None
 
 
-def _malformed(error: aiohttp.ClientResponseError) -> ProtocolError:
+def _malformed(message: str) -> ProtocolError:
     """What the parser refused; header fields are not quoted, because they may be secrets."""
-    said, _, quoted = error.message.partition("\n\n")
+    said, _, quoted = message.partition("\n\n")
     said = " ".join(_QUOTED.split(said, maxsplit=1)[0].split()).rstrip(":")
     # The parser says it in words only; the exception's type is lost on the way.
     if said.startswith(("Got more than", "Too many headers")):
@@ -125,9 +125,15 @@ def _lost(error: BaseException, wire: SessionWire, phase: str) -> HTTPError:
         return ConnectError(f"could not connect: {said}")
     if phase == "body":
         return TruncatedResponse(f"the connection was lost in the middle of the body: {said}", part="body", sent=True)
+    if wire.protocol is not None and wire.protocol.refused is not None:
+        return _malformed(wire.protocol.refused.message)
     if wire.answered:
         msg = f"the connection was lost after {wire.answered} bytes of the answer's headers: {said}"
         return TruncatedResponse(msg, part="headers", received=wire.answered, sent=True)
+    return _unanswered(error, wire, said)
+
+
+def _unanswered(error: BaseException, wire: SessionWire, said: str) -> HTTPError:
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return WriteError(f"writing the request failed: {said}")
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientOSError):

@@ -162,6 +162,9 @@ def _answer(
     problem = _problem(answer, wire)
     if problem is not None:
         answer.close()
+        if wire.protocol is not None and wire.protocol.idle:
+            # The whole answer was there, so aiohttp has given the connection back. Nothing ran since: nobody has it.
+            wire.protocol.abort()
         raise problem
     body = _Body(answer, wire, upload, framing, call_of(request).clocks.read)
     stream = StreamResponse(
@@ -234,7 +237,7 @@ class _Body:
     async def __anext__(self) -> bytes:
         content = self._answer.content
         # After the end the connection may be another request's already.
-        protocol = None if content._buffer or content.is_eof() else self._wire.protocol
+        protocol = None if content.is_eof() or content._buffer else self._wire.protocol
         if protocol is not None:
             protocol.wait()
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
 
 from asynchttp.runtime.call import Wire
 
@@ -60,6 +60,7 @@ class WatchedProtocol(ResponseHandler):
     Attributes:
         arrived: bytes so far; `before` is the count at the start of the request under way.
         lost: why the connection ended, if it did not end properly.
+        refused: what made the bytes that arrived no HTTP.
         idle: whether it is kept for later; nothing may arrive then.
         awaited: whether anybody waits for a byte. Silence counts as the server's only while somebody does.
     """
@@ -71,6 +72,7 @@ class WatchedProtocol(ResponseHandler):
         self.arrived = 0
         self.before = 0
         self.lost: BaseException | None = None
+        self.refused: HttpProcessingError | None = None
         self.idle = False
         self.awaited = True
         self._interim = 0
@@ -101,6 +103,12 @@ class WatchedProtocol(ResponseHandler):
                 self.set_exception(error, error)
                 return
         super().feed_data(data, size)
+
+    def set_exception(self, exc: Any, *cause: Any) -> None:
+        """Keep what the parser refused: aiohttp forgets it when it closes the connection."""
+        if isinstance(exc, HttpProcessingError):
+            self.refused = exc
+        super().set_exception(exc, *cause)
 
     def eof_received(self) -> None:
         """Look whether TLS was ended by its own close_notify; else anybody on the way may have cut the answer short."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asynchttp.runtime.deadlines import Guard
+
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from asynchttp.policy.admission import Group, Ticket
     from asynchttp.policy.followup import Redirects
     from asynchttp.policy.retry import Decision, Retry
-    from asynchttp.runtime.deadlines import Guard
     from asynchttp.values.request import Request
     from asynchttp.values.response import Response
     from asynchttp.values.result import Attempt
@@ -95,6 +98,22 @@ class Call:
         self.resent = False
         #: What the transport tells about the connection of the attempt under way.
         self.wire: Wire | None = None
+
+    def branch(self, task: asyncio.Task[object]) -> Call:
+        """The same call in another task, which a middleware started: what it may interrupt is that task."""
+        branch = copy.copy(self)
+        branch.guard = Guard(task)
+        self.ticket = None  # one slot is for one attempt
+        return branch
+
+    def join(self, branch: Call) -> None:
+        """Take up what became of a branch."""
+        self.retries = max(self.retries, branch.retries)
+        self.seen = branch.seen
+        self.resent = self.resent or branch.resent
+        self.wire = branch.wire
+        if branch.ticket is not None:
+            self.ticket = branch.ticket
 
     def begin(self, now: float) -> None:
         """Let the clock of the whole call run from `now`."""

@@ -7,16 +7,17 @@ never fires, which is nearly all of them, costs next to nothing. It may fire up 
 
 from __future__ import annotations
 
-import asyncio
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from asynchttp.runtime.clock import Clock, Handle
 
 RESOLUTION = 0.05
+_SWEEP = 1024  # buckets, at least, before those that are empty are looked for
 _PER_SECOND = 20  # buckets; a multiplication is quicker than a division
 
 
@@ -35,11 +36,11 @@ class Entry:
 class Deadlines:
     """Deadlines in buckets, one timer over all.
 
-    `add` and `discard` are O(1), O(log b) for the first deadline of a bucket (b buckets in use: at most twenty a
-    second of the longest timeout).
+    `add` and `discard` are O(1), amortised O(log b) for the first deadline of a bucket (b buckets). Memory is that of the
+    deadlines that can still fire, however far away those are that were discarded.
     """
 
-    __slots__ = ("_buckets", "_clock", "_due", "_handle", "_heap")
+    __slots__ = ("_buckets", "_clock", "_due", "_handle", "_heap", "_sweep")
 
     def __init__(self, clock: Clock) -> None:
         """Start with no deadline and no timer."""
@@ -48,6 +49,7 @@ class Deadlines:
         self._heap: list[int] = []
         self._handle: Handle | None = None
         self._due = 0
+        self._sweep = _SWEEP
 
     def __len__(self) -> int:
         """How many deadlines can still fire; O(buckets)."""
@@ -63,6 +65,8 @@ class Deadlines:
         entry = Entry(callback, argument, bucket)
         entries = self._buckets.get(bucket)
         if entries is None:
+            if len(self._heap) >= self._sweep:
+                self._forget_empty()
             self._buckets[bucket] = {entry}
             heappush(self._heap, bucket)
             if self._handle is None or bucket < self._due:
@@ -85,6 +89,12 @@ class Deadlines:
             self._handle = None
         self._buckets.clear()
         self._heap.clear()
+
+    def _forget_empty(self) -> None:
+        """Drop the buckets whose deadlines were all discarded; with a timeout of a day there would be a million."""
+        self._buckets = {bucket: entries for bucket, entries in self._buckets.items() if entries}
+        self._heap = sorted(self._buckets)  # a sorted list is a heap
+        self._sweep = max(_SWEEP, 2 * len(self._heap))
 
     def _arm(self) -> None:
         if self._handle is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from asynchttp.policy.retry import IDEMPOTENT
 from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import ATTEMPT
+from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.body import StreamBody
 from asynchttp.values.errors import AttemptTimeout, HTTPError, ServerDisconnected
 from asynchttp.values.events import AttemptFinished, AttemptStarted
@@ -62,6 +63,7 @@ class AttemptLayer:
                 raise
         # A server may close an idle connection at any time; this costs nobody anything (RFC 9112, 9.3.1).
         call.resent = call.fresh = True
+        call.waited = 0.0
         call.attempts[-1].reason = "the connection was closed while idle: sent again"
         return await self._attempt(request, call)
 
@@ -114,10 +116,15 @@ class AttemptLayer:
 
     async def _exchange(self, request: Request, call: Call, attempt: Attempt) -> Any:
         answer = await self._next(request)
+        if isinstance(answer, Response):
+            if answer._request is None:
+                answer._request = request
+            return answer
+        if not isinstance(answer, StreamResponse):
+            msg = f"the transport returned {type(answer).__name__}; it must return a Response or a StreamResponse"
+            raise TypeError(msg)
         if answer._request is None:
             answer._request = request
-        if type(answer) is Response:
-            return answer
         attempt.headers = self._clock.now() - attempt.started
         attempt.status = answer.status
         if call.streaming or (answer.status >= 400 and call.spares is not None and call.spares(request, answer)):

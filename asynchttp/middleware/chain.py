@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.runtime.call import attach, call_of
+from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.request import Request
 from asynchttp.values.response import Answer
 
@@ -23,7 +25,10 @@ def wrap(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
 
 
 class _Layer:
-    """One middleware around the next handler; keeps the call together and checks what comes back."""
+    """One middleware around the next handler; keeps the call together and checks what comes back.
+
+    Whatever the middleware does, no answer that it got and does not hand on keeps its slot or its connection.
+    """
 
     __slots__ = ("_middleware", "_next")
 
@@ -32,19 +37,61 @@ class _Layer:
         self._next = handler
 
     async def handle(self, request: Request) -> Any:
-        call = call_of(request)
-
-        async def call_next(request: Request) -> Any:
-            return await self._next(_adopt(request, call))
-
-        answer = await self._middleware(request, call_next)
-        if not isinstance(answer, Answer):
-            name = getattr(self._middleware, "__qualname__", repr(self._middleware))
-            msg = f"the middleware {name} returned {type(answer).__name__}; it must return the response"
-            raise TypeError(msg)
+        once = _Once(self._next, call_of(request))
+        try:
+            answer = _checked(await self._middleware(request, once.call_next), self._middleware)
+        except BaseException:
+            await once.let_go()
+            raise
+        # Another stream than the one that it got may well read from that one; an answer with its body read does not.
+        if once.streams and not isinstance(answer, StreamResponse):
+            await once.let_go()
         if answer._request is None:
             answer._request = request
         return answer
+
+
+class _Once:
+    """What one passage through a middleware holds."""
+
+    __slots__ = ("_call", "_next", "streams")
+
+    def __init__(self, handler: Handler, call: Call) -> None:
+        self._next = handler
+        self._call = call
+        self.streams: list[StreamResponse] = []
+
+    async def call_next(self, request: Request) -> Any:
+        # Called again: what came before is given up, else the call might wait for the slot that it holds itself.
+        if self.streams:
+            streams, self.streams = self.streams, []
+            for stream in streams:
+                await stream.drain()
+        call = self._call
+        task = asyncio.current_task()
+        if task is None or call.guard is None or call.guard.task is task:
+            answer = await self._next(_adopt(request, call))
+        else:
+            branch = call.branch(task)
+            try:
+                answer = await self._next(_adopt(request, branch))
+            finally:
+                call.join(branch)
+        if isinstance(answer, StreamResponse):
+            self.streams.append(answer)
+        return answer
+
+    async def let_go(self) -> None:
+        for stream in self.streams:
+            await stream.aclose()
+
+
+def _checked(answer: Any, middleware: Middleware) -> Answer:
+    if isinstance(answer, Answer):
+        return answer
+    name = getattr(middleware, "__qualname__", repr(middleware))
+    msg = f"the middleware {name} returned {type(answer).__name__}; it must return the response"
+    raise TypeError(msg)
 
 
 def _adopt(request: Any, call: Call) -> Request:

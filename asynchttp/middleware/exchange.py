@@ -83,7 +83,7 @@ class Exchange:
         raise error
 
     async def _leave(self, answer: Any, call: Call) -> None:
-        if type(answer) is not Response:
+        if not isinstance(answer, Response):
             answer = await answer.drain()
         answer.history = tuple(call.history)
         call.history.append(answer)

@@ -10,6 +10,7 @@ from asynchttp.policy.admission import Ticket
 from asynchttp.runtime.deadlines import Guard
 from asynchttp.runtime.gate import wake
 from asynchttp.values.errors import QueueTimeout
+from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Response
 
 if TYPE_CHECKING:
@@ -45,36 +46,39 @@ class LimitsLayer:
         if ticket is not None and ticket.key == origin:
             call.ticket = None  # a fan-out waited for this slot
         else:
+            if ticket is not None:  # a middleware sent it elsewhere: two slots for one call could stop all
+                call.ticket = None
+                self._gate.leave(ticket)
             ticket = Ticket(origin, call.group, request.priority, call.retries > 0)
             if self._admission.enter(ticket):
                 call.waited = 0.0
             else:
-                await self._queue(call, ticket)
+                await self._queue(request, call, ticket)
         try:
             answer = await self._next(request)
         except BaseException:
             self._gate.leave(ticket)
             raise
-        if type(answer) is Response:
+        if isinstance(answer, Response):
             if admitted := self._admission.leave(ticket):
                 wake(admitted)
         else:
             answer.on_close(functools.partial(self._gate.leave, ticket))
         return answer
 
-    async def _queue(self, call: Call, ticket: Ticket) -> None:
+    async def _queue(self, request: Request, call: Call, ticket: Ticket) -> None:
         since = self._clock.now()
         limit = call.clocks.queue
         try:
             if limit is None:
                 await self._gate.wait(ticket)
             else:
-                await self._queue_until(since + limit, ticket)
+                await self._queue_until(since + limit, request, ticket)
         finally:
             call.waited = self._clock.now() - since
             call.queued += call.waited
 
-    async def _queue_until(self, due: float, ticket: Ticket) -> None:
+    async def _queue_until(self, due: float, request: Request, ticket: Ticket) -> None:
         task = asyncio.current_task()
         assert task is not None
         guard = Guard(task)
@@ -84,15 +88,26 @@ class LimitsLayer:
         except asyncio.CancelledError:
             if guard.reason is None or not guard.release():
                 raise
-            raise queue_timeout(ticket) from None
+            raise _timeout(request, self._clock.now()) from None
         finally:
             self._deadlines.discard(entry)
 
 
-def queue_timeout(ticket: Ticket) -> QueueTimeout:
-    """The error of a call that was not let in within `Timeout.queue`."""
+def _timeout(request: Request, now: float) -> QueueTimeout:
+    call: Call = request._call
+    limit, elapsed = call.clocks.queue, now - call.started
+    # What an earlier attempt did, its own record tells; this one was not sent.
+    where = f"{request.method} {mask_url(request.url)}, attempt {len(call.attempts) + 1}, after {elapsed:.3g} s"
+    msg = (
+        f"timed out: no slot was free within {limit} s, so this attempt was not sent (queue) [{where}]; "
+        "raise Timeout(queue=) or Limits, or send less at once"
+    )
     return QueueTimeout(
-        f"timed out: waited too long in the queue for a slot of {ticket.key}; nothing was sent. "
-        "Raise Timeout(queue=) or Limits, or send less at once",
+        msg,
+        request=request,
+        attempts=call.attempts,
+        elapsed=elapsed,
+        sent=None if call.attempts else False,
+        limit=limit,
         phase="queue",
     )

@@ -52,24 +52,23 @@ class Observers:
 
 
 class Observe:
-    """The outermost layer: `CallStarted` and `CallFinished`."""
+    """Around everything, the engine's own errors too: `CallStarted` and `CallFinished`."""
 
-    __slots__ = ("_clock", "_next", "_observers")
+    __slots__ = ("_clock", "_observers")
 
-    def __init__(self, handler: Handler, observers: Observers, clock: Clock) -> None:
-        """Wrap `handler`."""
-        self._next = handler
+    def __init__(self, observers: Observers, clock: Clock) -> None:
+        """Keep whom to tell."""
         self._observers = observers
         self._clock = clock
 
-    async def handle(self, request: Request) -> Any:
-        """Tell when the call begins and how it ends."""
+    async def handle(self, request: Request, send: Handler) -> Any:
+        """Tell when the call begins and what it ends with, as the caller sees it."""
         call = call_of(request)
         self._observers.tell(CallStarted(request, call.started))
         status: int | None = None
         failure: BaseException | None = None
         try:
-            answer = await self._next(request)
+            answer = await send(request)
             status = answer.status
         except BaseException as error:
             failure = error
@@ -107,7 +106,7 @@ class LogEvents:
             self._logger.log(level, "%s %s %s", event.request.method, mask_url(event.request.url), line)
 
 
-def _line(event: Event, level: int) -> tuple[int, str]:
+def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911  one return for each kind of event
     match event:
         case CallStarted():
             return logging.DEBUG, "started"

@@ -49,6 +49,7 @@ class RetryLayer:
         retry = call.retry
         assert retry is not None
         call.spares = self.spares
+        call.toll = call.decided = None  # of an earlier hop that a middleware gave up
         try:
             answer = await self._next(request)
         except HTTPError as error:
@@ -136,7 +137,7 @@ class _Hop:
         call, layer = self._call, self._layer
         if not isinstance(came, HTTPError):
             call.seen += (came.status,)
-            if type(came) is not Response:
+            if not isinstance(came, Response):
                 came = await came.drain()
         attempt = call.attempts[-1] if call.attempts else None
         if attempt is not None:

@@ -35,9 +35,10 @@ from asynchttp.transports.aiohttp import AiohttpTransport
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.errors import ClientClosed, HTTPError, TotalTimeout
 from asynchttp.values.masking import mask_url
+from asynchttp.values.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from asynchttp.policy.auth import Auth
     from asynchttp.policy.budget import RetryBudget
@@ -156,7 +157,7 @@ class Engine:
                 self._wake()
 
     def _hand_over(self, answer: Any, request: Request, call: Call, task: asyncio.Task[object]) -> Any:
-        if answer.attempts:  # a middleware kept it from an earlier call, whose answer it remains
+        if answer.attempts and isinstance(answer, Response):  # a middleware kept it from an earlier call, whose it remains
             answer = copy.copy(answer)
         answer.attempts = call.attempts
         answer.elapsed = self.state.clock.now() - call.started
@@ -174,27 +175,28 @@ class Engine:
         return answer
 
     def _interrupted(self, reason: object, request: Request, call: Call) -> TotalTimeout | ClientClosed:
+        if reason != "closed":
+            return self._overdue(request, call, _phase(call))
+        error = closed(request, call, self.state.clock.now() - call.started)
+        _note(error, call)
+        return error
+
+    def _overdue(self, request: Request, call: Call, phase: str) -> TotalTimeout:
         elapsed = self.state.clock.now() - call.started
-        sent = None if call.attempts else False
-        if reason == "closed":
-            error = closed(request, call, elapsed)
-            _note(error, call)
-            return error
         tried = f"attempt {len(call.attempts)}" if call.attempts else "nothing was sent yet"
         where = f"{request.method} {mask_url(request.url)}, {tried}, after {elapsed:.3g} s"
-        phase = _phase(call)
         msg = f"timed out: the whole call took longer than {call.clocks.total} s (total), {phase} [{where}]"
-        timeout = TotalTimeout(
+        error = TotalTimeout(
             msg,
             request=request,
             attempts=call.attempts,
             elapsed=elapsed,
-            sent=sent,
+            sent=None if call.attempts else False,
             limit=call.clocks.total,
             phase=phase,
         )
-        _note(timeout, call)
-        return timeout
+        _note(error, call)
+        return error
 
     # ── closing, step by step; who closes does each for a client and all that came from it ─────────────────────────
 
@@ -215,17 +217,16 @@ class Engine:
                 message = f"closing {stream!r} failed"
                 asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
-    @property
-    def busy(self) -> int:
-        """How many calls and open streams there are, but for those of the current task."""
+    def others(self) -> Iterator[Call | StreamResponse]:
+        """The calls and open streams that are not the current task's."""
         current = asyncio.current_task()
-        calls = sum(call.guard is not None and call.guard.task is not current for call in self.calls)
-        return calls + sum(task is not current for task in self.streams.values())
+        yield from (call for call in self.calls if call.guard is not None and call.guard.task is not current)
+        yield from (stream for stream, task in self.streams.items() if task is not current)
 
     async def settled(self, due: float) -> None:
-        """Wait until it is not `busy`, at most until `due`."""
+        """Wait until there are no `others`, at most until `due`."""
         clock = self.state.clock
-        while self.busy and clock.now() < due:
+        while any(self.others()) and clock.now() < due:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             # Not one of `deadlines`, which another who closes may have cleared.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asynchttp.policy.limits import Limits
     from asynchttp.policy.network import Network
     from asynchttp.policy.retry import Retry
+    from asynchttp.runtime.call import Call
     from asynchttp.values.response import Response
     from asynchttp.values.result import Progress, Result
 
@@ -127,7 +128,7 @@ class Client:
 
     def __init__(self, base_url: str | URL | None = None, **options: Unpack[ClientOptions]) -> None:
         """Check every argument; open nothing."""
-        self._core = Core(Settings(base_url=base_url, **options))
+        self._core = Core(Settings.of({"base_url": base_url, **options}))
 
     # ── verbs ────────────────────────────────────────────────────────────────
 
@@ -184,8 +185,8 @@ class Client:
         return await self._send(self._core.prepare(request.replace()))
 
     @asynccontextmanager
-    async def _streaming(self, request: Request) -> AsyncIterator[StreamResponse]:
-        self._core.begin(request, streaming=True)
+    async def _streaming(self, request: Request, call: Call) -> AsyncIterator[StreamResponse]:
+        call.begin(self._core.state.clock.now())
         answer = await self._core.engine.send(request)
         if not isinstance(answer, StreamResponse):  # a transport or middleware answered with a whole body
             answer = StreamResponse.of(answer)
@@ -204,7 +205,8 @@ class Client:
         Leaving the block closes the response, whatever was read. Its slot is held until then. Arguments are checked at
         once. Raises as `request`; an answer that is refused has at most 64 KiB of its body.
         """
-        return self._streaming(self._core.prepare(Request(method, url, **options)))
+        request = self._core.prepare(Request(method, url, **options))
+        return self._streaming(request, self._core.begin(request, streaming=True))
 
     async def _send(self, request: Request) -> Response:
         core = self._core

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import random
+import warnings
 import weakref
 from asyncio import get_running_loop as _get_running_loop
 from collections.abc import Mapping
@@ -15,10 +16,12 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp import engine
 from asynchttp.faces.settings import WIRE, Settings
+from asynchttp.policy.auth import as_auth
 from asynchttp.policy.followup import as_redirects
 from asynchttp.policy.retry import Retry
 from asynchttp.runtime import clock as clocks
 from asynchttp.runtime.call import Call
+from asynchttp.values.checks import check_pairs, check_seconds
 from asynchttp.values.errors import ClientClosed
 from asynchttp.values.request import NO_HEADERS, Request
 from asynchttp.values.timeout import Clocks, as_timeout
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from asynchttp.batch.fanout import FanOut
     from asynchttp.values.timeout import Timeout
 
+CLOSING: Final = 1.0  # seconds that a cancelled call may take to unwind before it is left behind, with a warning
 _CLOSED: Final = "the client was closed and takes no more calls; make a new one"
 
 
@@ -50,7 +54,7 @@ class Core:
         self.state = _state(settings, parent, changes)
         self.engine = engine.Engine(settings.layers(), self.state)
         self._headers = settings.default_headers(f"asynchttp/{__version__}")
-        self._params = None if settings.params is None else _pairs(settings.params)
+        self._params = None if settings.params is None else check_pairs("params", settings.params)
         self._timeout = settings.clocks()
         self._clocks = Clocks(self._timeout)
         self._redirects = settings.follow()
@@ -59,6 +63,7 @@ class Core:
         self._owns_transport = settings.session is None and (parent is None or bool(WIRE & changes))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
+        self._released = False
         if parent is not None:
             self._loop = parent._loop
             parent._children.add(self)
@@ -132,6 +137,8 @@ class Core:
             msg = f"retry= must be asynchttp.Retry(...) or None, not {retry!r}"
             raise TypeError(msg)
         follow = self._redirects if redirects is UNSET else as_redirects(redirects)
+        if request.auth is not UNSET:
+            as_auth(request.auth)  # refused before anything is queued
         call = Call(settled, retry, follow, self.engine.group, self.state.clock.now(), streaming=streaming)
         request._call = call
         return call
@@ -156,20 +163,53 @@ class Core:
             raise RuntimeError(msg)
 
     async def aclose(self, grace: float) -> None:
-        """Close the children, then every fan-out and call, then what is owned; again does nothing."""
+        """End what this client and those that came from it have under way, then what they own.
+
+        Every step can be done again, so that who was cancelled here, or closes at the same time, leaves nothing open.
+        """
+        if grace != 0:
+            check_seconds("grace", grace)
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             self._bind()
-        for child in list(self._children):
-            await child.aclose(grace)
-        if self.engine.closed:
+        family = self._family()
+        engines = [core.engine for core in family]
+        for core in family:
+            core.engine.closed = True
+        for core in family:
+            for fanout in list(core.fanouts):
+                fanout.end("closed")
+        now = self.state.clock.now
+        for seconds in (grace, CLOSING):
+            due = now() + seconds
+            for each in engines:
+                await each.settled(due)
+            for each in engines:
+                each.interrupt()
+            for each in engines:
+                await each.abort_streams()
+        left = sum(1 for each in engines for _ in each.others())
+        for core in family:
+            await core._release()
+        if left:
+            msg = f"{left} calls did not end within {CLOSING} s after their client was closed: something holds them"
+            warnings.warn(msg, ResourceWarning, stacklevel=3)
+
+    def _family(self) -> list[Core]:
+        """Those that came from this one, and theirs, before itself."""
+        return [*(core for child in list(self._children) for core in child._family()), self]
+
+    async def _release(self) -> None:
+        if self._released:
             return
-        for fanout in list(self.fanouts):
-            fanout.end("closed")
-        await self.engine.aclose(grace)
-        if self._parent is None:
-            self.state.deadlines.close()
-        if self._owns_transport:
-            await self.state.transport.aclose()
+        self._released = True
+        try:
+            if self._parent is None:
+                self.state.deadlines.close()
+            if self._owns_transport:
+                await self.state.transport.aclose()
+        except BaseException:
+            self._released = False
+            raise
 
 
 def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> engine.State:
@@ -199,7 +239,3 @@ def _refuses(setting: Any) -> Callable[[Any], object] | None:
     if setting is True:
         return lambda response: not response.ok
     return setting or None
-
-
-def _pairs(params: Any) -> list[tuple[str, Any]]:
-    return list(params.items() if isinstance(params, Mapping) else params)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import ssl
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,8 @@ from asynchttp.values.timeout import DEFAULT_TIMEOUT, as_timeout
 from asynchttp.values.url import parse_base, parse_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from yarl import URL
 
     from asynchttp.policy.followup import Redirects
@@ -74,14 +78,17 @@ class Settings:
             msg = f"trust_env= must be True or False, not {self.trust_env!r}"
             raise TypeError(msg)
         for name in ("middlewares", "network_middlewares", "observers"):
-            for member in getattr(self, name):
-                if not callable(member):
-                    msg = f"{name}= holds {member!r}, which cannot be called"
-                    raise TypeError(msg)
+            _check_members(name, getattr(self, name))
+        for observer in self.observers:
+            if inspect.iscoroutinefunction(observer):
+                msg = f"observers= holds {observer!r}, a coroutine function; an observer is told and cannot wait"
+                raise TypeError(msg)
+        _check_names("sensitive_headers", self.sensitive_headers)
         self._check_wire()
 
     def _check_wire(self) -> None:
-        if self.transport is not None and not callable(getattr(self.transport, "send", None)):
+        parts = ("send", "aclose")
+        if self.transport is not None and not all(callable(getattr(self.transport, part, None)) for part in parts):
             msg = f"transport= must have async send(request) and aclose(), {type(self.transport).__name__} has not"
             raise TypeError(msg)
         owner = next((name for name in ("session", "transport") if getattr(self, name) is not None), None)
@@ -93,17 +100,35 @@ class Settings:
             msg = f"{owner}= brings its own {', '.join(clashing)}: set it there, or leave {owner}= out"
             raise ValueError(msg)
 
-    def changed(self, changes: dict[str, Any]) -> Settings:
-        """These settings with some replaced; a `Timeout` inherits the fields it leaves out.
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Settings:
+        """Settings from the arguments of a client.
 
         Raises:
             TypeError: an unknown name.
         """
-        known = {field.name for field in fields(self)}
-        unknown = sorted(changes.keys() - known)
+        cls._check_known(options)
+        return cls(**options)
+
+    @classmethod
+    def _check_known(cls, options: Mapping[str, Any]) -> None:
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(options.keys() - known)
         if unknown:
             msg = f"a client has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}"
             raise TypeError(msg)
+
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
+        """These settings with some replaced; a `Timeout` inherits the fields it leaves out.
+
+        Credentials stay with the origin that they were given for, also when `base_url` changes.
+
+        Raises:
+            TypeError: an unknown name.
+        """
+        self._check_known(changes)
+        if "base_url" in changes and "auth" not in changes and self.auth is not None:
+            changes = {**changes, "auth": dict(bind_auth(self.auth, self.base()))}
         if "timeout" in changes:
             changes = {**changes, "timeout": as_timeout(changes["timeout"]).over(self.clocks())}
         return replace(self, **changes)
@@ -129,9 +154,6 @@ class Settings:
 
     def layers(self) -> engine.Layers:
         """What the engine puts its layers together from."""
-        if isinstance(self.sensitive_headers, str):
-            msg = "sensitive_headers= must be a collection of names, not one str"
-            raise TypeError(msg)
         return engine.Layers(
             observers=tuple(self.observers),
             middlewares=tuple(self.middlewares),
@@ -164,6 +186,24 @@ def _check_type(name: str, value: object, kind: type, none: str = "") -> None:
     raise TypeError(msg)
 
 
+def _check_members(name: str, value: Any) -> None:
+    if callable(value) or isinstance(value, str) or not isinstance(value, Collection):
+        msg = f"{name}= must be a list or tuple, not {type(value).__name__}" + (
+            f"; write {name}=[...] around it" if callable(value) else ""
+        )
+        raise TypeError(msg)
+    for member in value:
+        if not callable(member):
+            msg = f"{name}= holds {member!r}, which cannot be called"
+            raise TypeError(msg)
+
+
+def _check_names(name: str, value: Any) -> None:
+    if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(one, str) for one in value):
+        msg = f"{name}= must be a collection of header names, such as ['X-Internal-Key'], not {value!r}"
+        raise TypeError(msg)
+
+
 def _tls(value: Any) -> ssl.SSLContext | bool | None:
     """TLS 1.2 at least; a path adds nothing to the system's CAs but replaces them."""
     if value is None or isinstance(value, ssl.SSLContext):
@@ -173,7 +213,11 @@ def _tls(value: Any) -> ssl.SSLContext | bool | None:
         warnings.warn(msg, UserWarning, stacklevel=5)
         return False
     if isinstance(value, str) or hasattr(value, "__fspath__"):
-        context = ssl.create_default_context(cafile=value)
+        try:
+            context = ssl.create_default_context(cafile=value)
+        except (OSError, ssl.SSLError) as error:
+            msg = f"tls= names a CA bundle that cannot be read: {value!r}: {error}"
+            raise ValueError(msg) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
     msg = f"tls= must be an ssl.SSLContext, the path of a CA bundle, or False, not {value!r}"
@@ -183,7 +227,11 @@ def _tls(value: Any) -> ssl.SSLContext | bool | None:
 def _proxy(value: Any) -> str | None:
     if value is None:
         return None
-    url = parse_url(value)
+    try:
+        url = parse_url(value)
+    except (TypeError, ValueError) as error:
+        msg = f"proxy= must be an http:// or https:// URL: {error}"
+        raise type(error)(msg) from None
     if url.scheme not in {"http", "https"} or url.raw_host is None:
         msg = f"proxy= must be an http:// or https:// URL, not {mask_url(url)}"
         raise ValueError(msg)

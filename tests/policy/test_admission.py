@@ -287,7 +287,8 @@ def test_no_host_starves_under_random_load():
             for admitted in admission.leave(ticket):
                 running.append(admitted)
                 waits.append(now - born.pop(admitted))
-        assert len(running) <= 5 and groups[1].running <= 3
+        assert len(running) <= 5
+        assert groups[1].running <= 3
         assert all(sum(t.key == host for t in running) <= 2 for host in "abcdefg")
     assert max(waits) < 2000
     assert all(20_000 - since < 2000 for ticket, since in born.items() if ticket.state == "waiting")
@@ -302,8 +303,10 @@ def test_a_group_has_a_limit_of_its_own():
     group = Group(2)
     first, second, third = (Ticket("a", group) for _ in range(3))
     again = Ticket("a", group.express)
-    assert admission.enter(first) and admission.enter(second)
-    assert not admission.enter(third) and not admission.enter(again)
+    assert admission.enter(first)
+    assert admission.enter(second)
+    assert not admission.enter(third)
+    assert not admission.enter(again)
     other = Ticket("a", Group())
     assert admission.enter(other), "a full group must not stop another"
     assert not admission.leave(other)
@@ -318,7 +321,8 @@ def test_a_pause_holds_the_fresh_and_not_the_express():
     admission = Admission(1)
     group = Group()
     running, fresh = Ticket("a", group), Ticket("b", group)
-    assert admission.enter(running) and not admission.enter(fresh)
+    assert admission.enter(running)
+    assert not admission.enter(fresh)
     admission.pause(group)
     again = Ticket("a", group.express)
     assert not admission.enter(again)
@@ -359,13 +363,35 @@ def test_turns_without_members():
 
     turns: Turns[Member] = Turns()
     member = Member()
-    assert not turns and turns.level is None
+    assert not turns
+    assert turns.level is None
     turns.pass_on(member)
     turns.put(member, 3)
     turns.put(member, 3)
-    assert turns and turns.level == 3 and turns.first() is member
+    assert turns
+    assert turns.level == 3
+    assert turns.first() is member
     turns.put(member, None)
     assert not turns
+
+
+def test_taking_back_what_waits_for_a_full_host():
+    """A ticket that is taken back while its host is full, or while it has a claim there, leaves no trace."""
+    admission = Admission(None, 1)
+    one, two = Group(), Group()
+    running = Ticket("a", one)
+    assert admission.enter(running)
+    blocked = Ticket("a", two)
+    assert not admission.enter(blocked)
+    assert not admission.withdraw(blocked)
+    claiming = Ticket("a", two)
+    for ticket in (Ticket("a", one), claiming):
+        assert not admission.enter(ticket)
+    (running,) = admission.leave(running)
+    assert not admission.withdraw(claiming)
+    assert not admission.leave(running)
+    assert (admission.hosts, admission.waiting) == (0, 0)
+    assert not two.lanes
 
 
 # ── complexity, counted ──────────────────────────────────────────────────────

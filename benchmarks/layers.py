@@ -14,7 +14,7 @@ from asynchttp import Client, Limits, Response
 from benchmarks.harness import Sample, Section, added, column, in_turns, loops, run_on, typical
 
 NAME = "layers"
-FULL = {"rounds": 9, "batches": 8, "calls": 4000}
+FULL = {"rounds": 7, "batches": 8, "calls": 4000}
 QUICK = {"rounds": 3, "batches": 4, "calls": 2000}
 TARGET = 3.0  # µs a call, all layers together
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 NAME = "session"
-FULL = {"rounds": 5, "requests": 8000, "connections": 100}
+FULL = {"rounds": 4, "requests": 6000, "connections": 100}
 QUICK = {"rounds": 2, "requests": 2000, "connections": 50}
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 

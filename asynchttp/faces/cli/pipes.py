@@ -198,6 +198,8 @@ class Sink:
         self._writing: asyncio.Task[None] | None = None
         #: Why records could not be written.
         self.failure: OSError | None = None
+        #: Called once when that is known, so that nobody goes on making records.
+        self.on_failure: Callable[[], object] = lambda: None
 
     @property
     def is_terminal(self) -> bool:
@@ -235,7 +237,11 @@ class Sink:
             batch = b"".join(self._pending)
             self._pending.clear()
             self._held = 0
-            await self._worker.call(self._write_all, batch)
+            try:
+                await self._worker.call(self._write_all, batch)
+            except OSError:
+                self.on_failure()
+                raise
 
     def _write_all(self, batch: bytes) -> None:
         view, written = memoryview(batch), 0

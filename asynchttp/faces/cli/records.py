@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asynchttp.values.result import Result
 
 _DECODER = json.JSONDecoder(parse_float=finite, parse_constant=no_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _JSON_SPACE = " \t\r\n"
 _DEEP = 100  # brackets; below it nothing can be nested too deeply
 
@@ -51,7 +52,7 @@ def record_of(result: Result[Response], *, source: str, headers: bool = False, b
 
 def encode(record: dict[str, Any]) -> bytes:
     r"""One line of JSON in ASCII, which no terminal, locale or line splitter can misread (``\u001b``, ``\u2028``)."""
-    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(record).encode() + b"\n"
 
 
 def line_of(result: Result[Response]) -> Line:

@@ -64,7 +64,18 @@ class Run:
             ):
                 await self._take(results)
         finally:
-            await job.sink.flush()
+            try:
+                await job.sink.flush()
+            except asyncio.CancelledError:
+                self._interrupt()
+                await job.sink.flush()
+
+    def _interrupt(self) -> None:
+        """Take the cancel (the first Ctrl-C) upon us: what follows is to end well."""
+        self.interrupted = True
+        task = asyncio.current_task()
+        assert task is not None  # coroutines run in tasks
+        task.uncancel()
 
     async def _items(self) -> AsyncIterator[asynchttp.Request | BadLine]:
         # a `BadLine` is a bad item for the fan-out too, and comes back as a failed result in its place
@@ -75,14 +86,16 @@ class Run:
                 yield item
 
     async def _take(self, results: Results[asynchttp.Response]) -> None:
+        def stop() -> None:
+            # cancels what runs and, unlike `aclose`, keeps what is finished to be taken
+            results._fanout.end("cancelled")
+
+        self._job.sink.on_failure = stop
         try:
             await self._write(results)
         except asyncio.CancelledError:
-            self.interrupted = True
-            task = asyncio.current_task()
-            assert task is not None  # coroutines run in tasks
-            task.uncancel()
-            results._fanout.end("cancelled")
+            self._interrupt()
+            stop()
             await self._write(results)  # what is finished already
             self.stopped = results.cancelled
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import sys
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,6 +12,7 @@ import uvloop
 
 import asynchttp
 from asynchttp.faces.cli import app, main
+from asynchttp.faces.cli.pipes import Source
 from asynchttp.faces.progress import PlainLines
 from tests.servers.app import serve
 
@@ -134,6 +137,19 @@ class Interrupted:
         raise KeyboardInterrupt
 
 
+def test_a_second_ctrl_c_ends_it_at_once(monkeypatch, urls, tmp_path, capfd):
+    """The loop is left in the middle; the summary tells what had come."""
+
+    def interrupt(coroutine):
+        coroutine.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asynchttp, "run", interrupt)
+    assert main(["map", urls("http://a/"), "-o", str(tmp_path / "out")]) == 130
+    assert "interrupted" in capfd.readouterr().err
+    assert main(["get", "http://a/"]) == 130
+
+
 def test_strict_sends_nothing_when_a_line_is_wrong(urls, tmp_path, capfd, monkeypatch):
     """Each such line is told, at most twenty; the old results are left alone."""
     monkeypatch.setattr(asynchttp, "run", lambda coroutine: pytest.fail("something was run"))
@@ -160,7 +176,7 @@ def test_strict_and_a_file_that_breaks(urls, capfd, monkeypatch):
     def fail(self):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(app.Source, "lines", fail)
+    monkeypatch.setattr(Source, "lines", fail)
     assert main(["map", urls("http://a/"), "--strict"]) == 2
     assert "Input/output error" in capfd.readouterr().err
 
@@ -304,13 +320,31 @@ async def test_an_input_that_breaks_ends_the_run(server, cli, urls, tmp_path, ca
             return reads.pop()
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(app.Source, "read", read)
-    monkeypatch.setattr(app.Source, "count", lambda self: None)
+    monkeypatch.setattr(Source, "read", read)
+    monkeypatch.setattr(Source, "count", lambda self: None)
     out = tmp_path / "out"
     file = urls("")
     assert await cli("map", file, "-o", str(out)) == 1
     assert len(records(out)) == 1
     assert f"asynchttp: stopped, because it cannot read {file}: Input/output error" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a FIFO")
+@pytest.mark.asyncio
+async def test_a_reader_that_leaves_ends_the_run(server, cli, urls, tmp_path, capfd):
+    """Without a word; `head` has what it wants."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    running = asyncio.ensure_future(
+        cli("map", urls(f"{server.url}/delay/60000", f"{server.url}/delay/100"), "-o", str(fifo))
+    )
+    while not server.total:
+        await asyncio.sleep(0.01)
+    os.close(reader)
+    async with asyncio.timeout(5):
+        assert await running == 1
+    assert capfd.readouterr().err == ""
 
 
 def test_progress_is_shown_unless_results_are(monkeypatch, tmp_path, urls):
@@ -319,7 +353,7 @@ def test_progress_is_shown_unless_results_are(monkeypatch, tmp_path, urls):
     class Terminal:
         is_terminal = True
 
-    job = type("Job", (), {"sink": Terminal, "source": app.Source(urls("http://a/"))})
+    job: Any = type("Job", (), {"sink": Terminal, "source": Source(urls("http://a/"))})
     assert isinstance(app._bar(job, None, False), PlainLines)  # stderr of a test is no terminal
     assert app._bar(job, False, False) is None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)

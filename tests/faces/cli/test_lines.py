@@ -85,6 +85,7 @@ def test_of_an_endless_line_only_the_start_is_held():
 def test_another_encoding_is_named_with_a_way_out(start, named):
     """A byte order mark of UTF-16 or UTF-32 is told, with the command that converts the file."""
     problem = encoding_problem(start)
+    assert problem is not None
     assert named in problem
     assert "iconv" in problem
 

@@ -17,6 +17,7 @@ def test_values_are_checked_and_converted():
     assert options.json(CONTEXT, PARAM, ' {"a": null}') == {"a": None}
     assert options.json(CONTEXT, PARAM, "null") is None
     found = options.headers(CONTEXT, PARAM, ["X-A: 1", "x-a:2: 3", "Empty:"])
+    assert found is not None
     assert list(found.items()) == [("X-A", "1"), ("x-a", "2: 3"), ("Empty", "")]
 
 

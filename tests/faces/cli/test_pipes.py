@@ -8,7 +8,6 @@ import threading
 
 import pytest
 
-from asynchttp.faces.cli import pipes
 from asynchttp.faces.cli.pipes import Sink, Source, Worker
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="pipes and /dev/full of POSIX")
@@ -54,13 +53,13 @@ async def test_a_worker_returns_and_raises():
 async def test_a_cancelled_wait_leaves_the_call_running():
     """The thread finishes what it does, and takes the next call."""
     worker, go, done = Worker(), threading.Event(), []
-    waiting = asyncio.create_task(worker.call(lambda: (go.wait(), done.append(1))))
+    waiting = asyncio.create_task(worker.call(lambda: done.append(go.wait())))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     go.set()
-    assert await worker.call(lambda: done) == [1]
+    assert await worker.call(lambda: done) == [True]
     worker.stop()
 
 
@@ -312,7 +311,7 @@ async def test_a_full_disk_leaves_whole_records(tmp_path, monkeypatch):
         room -= written
         return written
 
-    monkeypatch.setattr(pipes.os, "write", limited)
+    monkeypatch.setattr("asynchttp.faces.cli.pipes.os.write", limited)
     await sink.write(b"1234\n")
     await sink.write(b"5678901\n")
     with pytest.raises(OSError, match="No space left"):

@@ -99,6 +99,7 @@ def test_an_item_that_the_client_refuses_is_named_too():
 def test_secrets_in_messages_are_masked():
     """A message may quote a URL; only the record's own URLs are shown as they are."""
     error = error_of(invalid("http://u:s3cr3t@a/ is bad"), "f")
+    assert error is not None
     assert SECRET not in error["message"]
 
 

@@ -24,13 +24,14 @@ class Crew:
 
     `finish(result)` is called once for each unit that was added; `fail(error)` when a worker ended in a way that no unit
     accounts for (a KeyboardInterrupt, a cancellation from outside), just before the `finish` of its unit. All run in the
-    context that the crew was made in.
+    context that the crew was made in. `fetch()` is called when units were taken, which makes room for more.
     """
 
     __slots__ = (
         "_context",
         "_dispatching",
         "_fail",
+        "_fetch",
         "_finish",
         "_guards",
         "_idle",
@@ -41,7 +42,11 @@ class Crew:
     )
 
     def __init__(
-        self, work: Work, finish: Callable[[Result[Any]], None], fail: Callable[[BaseException], None]
+        self,
+        work: Work,
+        finish: Callable[[Result[Any]], None],
+        fail: Callable[[BaseException], None],
+        fetch: Callable[[], None],
     ) -> None:
         """Hire nobody yet."""
         self.ready: deque[Unit] = deque()
@@ -50,6 +55,7 @@ class Crew:
         self._work = work
         self._finish = finish
         self._fail = fail
+        self._fetch = fetch
         self._guards: dict[asyncio.Task[None], Guard] = {}
         self._idle: list[asyncio.Future[None]] = []
         self._dispatching = False
@@ -87,6 +93,7 @@ class Crew:
                 self.running[task] = None
                 self._guards[task] = Guard(task)
                 task.add_done_callback(self._gone)
+        self._fetch()
 
     def _wake(self) -> bool:
         while self._idle:

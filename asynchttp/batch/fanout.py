@@ -79,7 +79,7 @@ class FanOut:
         self._meter = meter
         self._window: Window[Result[Any]] = Window(ordered=ordered)
         self._parked: dict[int, Unit] | None = {} if ordered else None  # those that may have to be let in alone
-        self._crew = Crew(work, self._finish, self._crash)
+        self._crew = Crew(work, self._finish, self._crash, self._fill)
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._taker: asyncio.Future[None] | None = None
@@ -155,7 +155,7 @@ class FanOut:
         return (
             self.ended is None
             and not group.paused
-            and group.waiting + len(self._crew.ready) < self._lookahead
+            and group.waiting < self._lookahead
             and self.pending < self._most
         )
 

@@ -258,7 +258,7 @@ class Response(Answer):
         """Status, URL (secrets masked), type, size and elapsed, for logs and tables."""
         return {
             "status": self.status,
-            "reason": self.reason,
+            "reason": _shown(self.reason, 60),
             "url": None if self._request is None else mask_url(self._request.url),
             "content_type": self.content_type,
             "size": len(self._content),

@@ -101,16 +101,18 @@ class Engine:
         self._waiters: list[asyncio.Future[None]] = []
         observers = Observers(layers.observers)
         self._observe = Observe(observers, state.clock) if observers else None
-        self._plain = self._chain(layers, observers, retry=False)
-        self._retrying = self._chain(layers, observers, retry=True)
+        # A policy that is switched off is not in the list; calls choose by whether they retry and queue.
+        self._limited = state.gate.admission.limited
+        self._free = [self._chain(layers, observers, retry=retry, limits=False) for retry in (False, True)]
+        self._queued = [self._chain(layers, observers, retry=retry, limits=True) for retry in (False, True)]
 
-    def _chain(self, layers: Layers, observers: Observers, *, retry: bool) -> Handler:
+    def _chain(self, layers: Layers, observers: Observers, *, retry: bool, limits: bool) -> Handler:
         state = self.state
         clock, deadlines = state.clock, state.deadlines
         handler: Handler = wrap(layers.network_middlewares, state.transport.send)
         handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body).handle
-        # Also without limits: a fan-out has a concurrency of its own, and its calls give the slot back between attempts.
-        handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
+        if limits:
+            handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
         if retry:
             handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
         handler = Exchange(handler, layers.auth, layers.sensitive, observers, clock).handle
@@ -132,7 +134,9 @@ class Engine:
             entry = self.state.deadlines.add(call.deadline, guard.interrupt, "total")
         self.calls[call] = request
         try:
-            answer = await (self._plain if call.retry is None else self._retrying)(request)
+            # A fan-out has a concurrency of its own, also where the client has no limits.
+            chains = self._queued if self._limited or call.group is not self.group else self._free
+            answer = await chains[call.retry is not None](request)
         except asyncio.CancelledError:
             reason = guard.reason
             if reason is None or not guard.release():

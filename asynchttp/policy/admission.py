@@ -212,6 +212,11 @@ class Admission:
         self._ready: Turns[Group] = Turns()
 
     @property
+    def limited(self) -> bool:
+        """Whether it has a limit of its own."""
+        return self.concurrency is not None or self.per_host is not None
+
+    @property
     def hosts(self) -> int:
         """How many hosts are remembered: those where something runs or waits."""
         return len(self._hosts)

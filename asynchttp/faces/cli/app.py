@@ -183,7 +183,7 @@ def _bar(job: Job, wanted: bool | None, verbose: bool) -> Bar | None:
 def _map(job: Job, shown: Bar | None) -> int:
     run = Run(job, Summary(job.source.name), shown)
     started = time.monotonic()
-    fault = None
+    fault, impatient = None, False
     try:
         asynchttp.run(run())
     except OSError as error:
@@ -193,12 +193,14 @@ def _map(job: Job, shown: Bar | None) -> int:
         what = f"write {job.sink.name}" if unwritten else f"read {job.source.name}"
         fault = f"asynchttp: stopped, because it cannot {printable(what)}: {error.strerror}"
     except KeyboardInterrupt:  # a second Ctrl-C
-        run.interrupted = True
+        run.interrupted = impatient = True
     finally:
         if shown is not None:
             shown.close()
         job.sink.close()
     _tell(run, time.monotonic() - started, fault)
+    if impatient:
+        os._exit(INTERRUPTED)  # else the interpreter waits for threads, and a look-up of a name may take half a minute
     if run.interrupted:
         return INTERRUPTED
     return FAILED if fault or run.summary.failed else OK

@@ -144,6 +144,8 @@ class Settings:
     def default_headers(self, agent: str) -> CIMultiDictProxy[str]:
         """What every request carries unless it says otherwise."""
         headers = CIMultiDict({"Accept": "*/*", "Accept-Encoding": accept_encoding(), "User-Agent": agent})
+        for name in getattr(self.session, "headers", ()):
+            headers.popall(name, None)  # the session's own headers count, and ours would win over them
         if self.headers is not None:
             headers.update(check_headers(self.headers))
         return CIMultiDictProxy(headers)

@@ -152,7 +152,7 @@ class StreamResponse(Answer):
             await self.aclose()
 
     def iter_bytes(self) -> AsyncIterator[bytes]:
-        """The body, decoded from its content coding, in chunks of at most 256 KiB as they come."""
+        """The body, decoded from its content coding, in chunks as they come, of a few hundred KiB at most."""
         decoder = self._decoder()
         return self.iter_raw() if decoder is None else self._decoded(decoder)
 
@@ -213,6 +213,9 @@ class StreamResponse(Answer):
                     chunks.append(piece)
             if decoder is not None:
                 decoder.finish()  # everything was fed and taken: this checks that it is whole
+        except (DecodeError, TruncatedResponse) as error:
+            self._explain(error)
+            raise
         finally:
             await self.aclose()
         return self._buffer(chunks[0] if len(chunks) == 1 else b"".join(chunks))

@@ -63,6 +63,8 @@ def translate(  # noqa: PLR0911  one return for each kind of error
         return _payload(error, wire)
     if isinstance(error, aiohttp.ServerDisconnectedError | OSError | aiohttp.ClientConnectionError):
         return _lost(error, wire, phase)
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration) and not wire.connected:
+        return DNSError("the name does not resolve: the resolver gave no address")  # aiohttp's next() on nothing
     if isinstance(error, RuntimeError) and "closed" in str(error).lower():
         return ClientClosed(f"the session was closed: {error}", sent=False)
     return TransportError(f"{type(error).__name__}: {_said(error)}", sent=_sent(wire))

@@ -76,6 +76,7 @@ class WatchedProtocol(ResponseHandler):
         self.idle = False
         self.awaited = True
         self._interim = 0
+        self._ended = False
         self._kept = kept
 
     def begin(self) -> None:
@@ -111,24 +112,32 @@ class WatchedProtocol(ResponseHandler):
         super().set_exception(exc, *cause)
 
     def eof_received(self) -> None:
-        """Look whether TLS was ended by its own close_notify; else anybody on the way may have cut the answer short."""
-        transport = self.transport
-        tls = None if transport is None else transport.get_extra_info("ssl_object")
-        if tls is not None:
-            try:
-                tls.read(1)
-            except ssl.SSLZeroReturnError:
-                pass
-            except (ssl.SSLError, ValueError) as error:
-                self.lost = error
+        """Look how the connection ends."""
+        self._see_end()
         super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Remember a reset: aiohttp ends a body that is delimited by the close as if it were whole."""
         if exc is not None:
             self.lost = exc
+        else:
+            self._see_end()  # uvloop does not always say eof_received before
         self._kept.pop(self, None)
         super().connection_lost(exc)
+
+    def _see_end(self) -> None:
+        """TLS ends by its own close_notify; else anybody on the way may have cut the answer short."""
+        transport = self.transport
+        tls = None if transport is None or self._ended else transport.get_extra_info("ssl_object")
+        self._ended = True
+        if tls is None:
+            return
+        try:
+            tls.read(1)
+        except ssl.SSLZeroReturnError:
+            pass
+        except (ssl.SSLError, ValueError) as error:
+            self.lost = error
 
     def close(self) -> None:
         """Close at once; what is not written yet is dropped, for a peer that does not read would hold it for ever."""

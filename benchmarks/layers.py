@@ -52,6 +52,17 @@ def options(step: str) -> dict[str, Any]:
     return chosen
 
 
+def chain(client: Client) -> list[str]:
+    """The names of the layers that a call of this client runs through, from the outside in."""
+    engine = client._core.engine  # what is measured must be what the step says
+    handler: Any = engine._plain if client._core.settings.retry is None else engine._retrying
+    names = []
+    while (layer := getattr(handler, "__self__", None)) is not None:
+        names.append(type(layer).__name__)
+        handler = getattr(layer, "_next", None)
+    return names
+
+
 def child(spec: dict[str, Any]) -> Sample:
     """µs of CPU time a call, for each batch."""
     step, batches, calls = spec["step"], spec["batches"], spec["calls"]
@@ -59,6 +70,7 @@ def child(spec: dict[str, Any]) -> Sample:
     async def main() -> Sample:
         times = []
         async with Client(transport=Instant(), **options(step)) as client:
+            layers = chain(client)
             get = client.get
             for _ in range(500):
                 await get("http://localhost/item")
@@ -69,7 +81,7 @@ def child(spec: dict[str, Any]) -> Sample:
                 for _ in range(calls):
                     await get("http://localhost/item")
                 times.append((time.process_time() - begin) * 1e6 / calls)
-        return {"us": sorted(times)[len(times) // 2], "least": min(times), "calls": batches * calls}
+        return {"us": sorted(times)[len(times) // 2], "least": min(times), "calls": batches * calls, "chain": layers}
 
     return run_on(spec["loop"], main)
 
@@ -78,6 +90,11 @@ def run(shape: dict[str, int]) -> Section:
     loop = loops()[0]
     sizes = {"loop": loop, "batches": shape["batches"], "calls": shape["calls"]}
     samples = in_turns("benchmarks.layers", {step: {"step": step, **sizes} for step in (*STEPS, SINK)}, shape["rounds"])
+    bare = samples[BARE][0]["chain"]
+    if policies := {"RetryLayer", "LimitsLayer"}.intersection(bare):
+        # A layer that is always there would be counted as free: it makes the baseline dearer, not the policies cheaper.
+        msg = f"the bare chain is not bare, so nothing can be compared with it: it has {sorted(policies)}"
+        raise RuntimeError(msg)
     least = {step: min(column(samples[step], "least")) for step in samples}
     rows = [[BARE, f"{typical(samples[BARE], 'us'):.2f}", f"{least[BARE]:.2f}", "", ""]]
     before = BARE
@@ -102,6 +119,8 @@ def run(shape: dict[str, int]) -> Section:
         rows=rows,
         facts={
             "loop": loop,
+            "bare_chain": bare,
+            "full_chain": samples[ALL][0]["chain"],
             "together_us": together,
             "together_least_us": together_least,
             "bare_us": typical(samples[BARE], "us"),

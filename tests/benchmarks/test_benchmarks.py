@@ -35,6 +35,16 @@ def test_layers_price_each_step():
     ]
     assert section.facts["calls"] == 20 * 6
     assert section.facts["all_us"] > 0
+    assert {"RetryLayer", "LimitsLayer"}.isdisjoint(section.facts["bare_chain"])
+    assert {"RetryLayer", "LimitsLayer"} <= set(section.facts["full_chain"])
+
+
+def test_layers_refuse_a_baseline_that_is_not_bare(monkeypatch):
+    """A policy that cannot be switched off must not pass for free."""
+    sample = {"us": 1.0, "least": 1.0, "calls": 1, "chain": ["LimitsLayer", "AttemptLayer"]}
+    monkeypatch.setattr(layers, "in_turns", lambda _module, variants, _rounds: {name: [sample] for name in variants})
+    with pytest.raises(RuntimeError, match="LimitsLayer"):
+        layers.run({"rounds": 1, "batches": 1, "calls": 1})
 
 
 def test_the_last_step_of_the_layers_is_the_default_client():

@@ -118,7 +118,7 @@ class VirtualClock:
         if self._watched is not loop:
             return
         ready: Any = getattr(loop, "_ready", None)
-        if (ready is None and turns > 0) or ready:
+        if (ready is None and turns > 0) or (ready and not all(map(_is_look, ready))):
             loop.call_soon(self._look, loop, turns - 1)
             return
         timer = self._next()
@@ -127,6 +127,11 @@ class VirtualClock:
             return
         loop.call_soon(self._look, loop, _TURNS)  # first, since what a timer calls may raise
         timer.fire()
+
+
+def _is_look(handle: Any) -> bool:
+    """Whether what is ready is only another clock that looks: two that waited for each other would wait forever."""
+    return getattr(handle._callback, "__func__", None) is VirtualClock._look
 
 
 async def _settle() -> None:

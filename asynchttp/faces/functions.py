@@ -75,7 +75,8 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     Raises:
         RuntimeError: an event loop runs in this thread already.
     """
-    if importlib.util.find_spec("uvloop") is None:
+    # Where a loop runs, `asyncio.run` says so before it makes one of its own; `Runner` only after.
+    if importlib.util.find_spec("uvloop") is None or asyncio._get_running_loop() is not None:
         return asyncio.run(main)
     import uvloop  # noqa: PLC0415  an extra, found at run time
 

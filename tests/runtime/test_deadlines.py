@@ -1,0 +1,120 @@
+"""Rule 9: one timer for all calls; a cancel from outside wins, a late timer cancels nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asynchttp.runtime.deadlines import ATTEMPT, RESOLUTION, Deadlines, Guard
+from asynchttp.testing import VirtualClock
+
+in_loop = pytest.mark.asyncio
+
+
+@in_loop
+async def test_fires_never_early_and_at_most_one_bucket_late():
+    """A deadline fires at its time or up to one bucket later."""
+    clock = VirtualClock(auto=False)
+    deadlines, fired = Deadlines(clock), {}
+    for when in (0.01, 0.05, 0.31, 7.77, 3600.0):
+        deadlines.add(when, lambda due: fired.setdefault(due, clock.now()), when)
+    await clock.advance(4000)
+    assert list(fired) == [0.01, 0.05, 0.31, 7.77, 3600.0]
+    assert all(due <= at <= due + RESOLUTION + 1e-9 for due, at in fired.items())
+    assert len(deadlines) == 0
+
+
+@in_loop
+async def test_discarded_ones_do_not_fire_even_in_their_own_turn():
+    """A deadline discarded by another one of the same bucket does not fire; discarding again does nothing."""
+    clock = VirtualClock(auto=False)
+    deadlines, fired, entries = Deadlines(clock), [], []
+
+    def fire(name):
+        fired.append(name)
+        for entry in entries:
+            deadlines.discard(entry)
+
+    entries += [deadlines.add(1.0, fire, name) for name in "ab"]
+    await clock.advance(2)
+    assert len(fired) == 1
+
+
+@in_loop
+async def test_a_deadline_may_be_added_while_one_fires():
+    """What a deadline adds, in the same bucket or before all others, fires too."""
+    clock = VirtualClock(auto=False)
+    deadlines, fired = Deadlines(clock), []
+    deadlines.add(9.0, fired.append, "late")
+    deadlines.add(1.0, lambda _: deadlines.add(1.0, fired.append, "again"), None)
+    await clock.advance(10)
+    assert fired == ["again", "late"]
+
+
+@in_loop
+async def test_one_timer_for_all():
+    """A thousand deadlines in one bucket stand behind one timer of the loop; closing cancels it."""
+    clock = VirtualClock(auto=False)
+    deadlines = Deadlines(clock)
+    for _ in range(1000):
+        deadlines.add(5.0, lambda _: None, None)
+    assert len(clock._timers) == 1
+    assert len(deadlines) == 1000
+    deadlines.close()
+    assert len(deadlines) == 0
+    assert all(timer.callback is None for *_, timer in clock._timers)
+
+
+@in_loop
+async def test_discarded_deadlines_take_no_memory():
+    """With a timeout of a day, calls that have long ended leave no bucket for each 50 ms of that day."""
+    clock = VirtualClock(auto=False)
+    deadlines = Deadlines(clock)
+    keep = deadlines.add(86_400.0, lambda _: None, None)
+    for i in range(20_000):
+        deadlines.discard(deadlines.add(86_400 + i * RESOLUTION, lambda _: None, None))
+    assert len(deadlines._heap) <= 2048
+    assert len(deadlines._buckets) <= 2048
+    assert len(deadlines) == 1
+    deadlines.discard(keep)
+    deadlines.close()
+
+
+async def _waiting(guard_box, done):
+    guard_box.append(Guard(asyncio.current_task()))
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        alone = guard_box[0].release()
+        done.append((alone, asyncio.current_task().cancelling()))
+
+
+@in_loop
+@pytest.mark.parametrize("outside", [False, True])
+async def test_the_guard_tells_its_own_interruption_from_a_cancel(outside):
+    """The interruption is taken back, so that the task counts as not cancelled; a cancel from outside stays."""
+    box, done = [], []
+    task = asyncio.create_task(_waiting(box, done))
+    await asyncio.sleep(0)
+    box[0].interrupt("total")
+    if outside:
+        task.cancel()
+    await asyncio.wait([task])
+    assert done == [(not outside, int(outside))]
+
+
+@in_loop
+async def test_the_first_reason_counts_but_an_attempt_gives_way():
+    """Interrupted twice, a task is cancelled once; the end of an attempt gives way to the end of all."""
+    box, done = [], []
+    task = asyncio.create_task(_waiting(box, done))
+    await asyncio.sleep(0)
+    guard = box[0]
+    guard.interrupt(ATTEMPT)
+    guard.interrupt("closed")
+    guard.interrupt("total")
+    assert guard.reason == "closed"
+    assert task.cancelling() == 1
+    await asyncio.wait([task])
+    assert guard.reason is None

@@ -1,0 +1,148 @@
+"""Rules 2, 4, 9 and 33: wherever a call is cancelled, the cancel wins and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asynchttp import Backoff, Client, Limits, Response, Retry, StreamResponse, Timeout
+from asynchttp.testing import MockTransport
+from tests.torture import Body, Scenario, nothing_left, torture
+
+URL = "https://example.com/"
+RETRY = Retry(backoff=Backoff.constant(1))
+CLOCKS = Timeout(total=100, attempt=50, queue=50)
+
+
+def _client(clock, handler, **options):
+    async def answer(request):
+        await clock.sleep(1)
+        return handler(request)
+
+    return Client(transport=MockTransport(answer), timeout=CLOCKS, retry=RETRY, **options)
+
+
+def _bodies(clock, *answers):
+    """A handler that gives these answers, each with a body on the wire, and what checks that all were closed."""
+    opened = []
+    left = list(answers)
+
+    def handler(request):
+        status, headers = left.pop(0) if len(left) > 1 else left[0]
+        body = Body(b"a", b"b", wait=lambda: clock.sleep(1))
+        opened.append(body)
+        return StreamResponse(status, headers=headers, stream=body)
+
+    def check():
+        assert all(body.closed for body in opened)
+
+    return handler, check
+
+
+def plain(clock):
+    handler, check = _bodies(clock, (200, {}))
+    client = _client(clock, handler)
+    return Scenario(client, lambda: client.get(URL), check=check)
+
+
+def retried(clock):
+    handler, check = _bodies(clock, (503, {"Retry-After": "2"}), (500, {}), (200, {}))
+    client = _client(clock, handler)
+    return Scenario(client, lambda: client.get(URL), check=check)
+
+
+def redirected(clock):
+    handler, check = _bodies(clock, (302, {"Location": "/a"}), (307, {"Location": "https://b.example/"}), (200, {}))
+    client = _client(clock, handler)
+    return Scenario(client, lambda: client.get(URL), check=check)
+
+
+def queued(clock):
+    handler, check = _bodies(clock, (503, {}), (503, {}), (200, {}))
+    client = _client(clock, handler, limits=Limits(concurrency=1))
+
+    async def beside():
+        for _ in range(3):
+            await client.get(URL)
+
+    return Scenario(client, lambda: client.get(URL), beside, check)
+
+
+def streamed(clock):
+    handler, check = _bodies(clock, (302, {"Location": "/a"}), (503, {}), (200, {}))
+    client = _client(clock, handler, limits=Limits(concurrency=1))
+
+    async def read():
+        async with client.stream("GET", URL) as response:
+            async for _ in response.iter_bytes():
+                await clock.sleep(1)
+
+    return Scenario(client, read, check=check)
+
+
+def middlewares(clock):
+    handler, check = _bodies(clock, (401, {}), (401, {}), (200, {}))
+
+    async def twice(request, call_next):
+        answer = await call_next(request)
+        if answer.status == 401:
+            answer = await call_next(request)
+        await asyncio.sleep(0)
+        return answer
+
+    client = _client(
+        clock, handler, middlewares=[twice], network_middlewares=[twice], limits=Limits(concurrency=1, per_host=1)
+    )
+
+    async def read():
+        async with client.stream("GET", URL) as response:
+            await response.aread()
+
+    return Scenario(client, read, check=check)
+
+
+SCENARIOS = [plain, retried, redirected, queued, streamed, middlewares]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_some_awaits(scenario):
+    """A seeded part of the awaits of each scenario, cancelled there, leaves nothing behind."""
+    assert await torture(scenario, some=8, seed=7) > 2
+
+
+@pytest.mark.soak
+@pytest.mark.asyncio
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_every_await(scenario):
+    """Every await of each scenario, cancelled there, leaves nothing behind."""
+    await torture(scenario)
+
+
+@pytest.mark.asyncio
+async def test_the_check_finds_what_is_left():
+    """`nothing_left` can fail: a stream that is held has a slot."""
+    async with Client(transport=MockTransport(lambda request: StreamResponse(stream=Body(b"a")))) as client:
+        async with client.stream("GET", URL):
+            with pytest.raises(AssertionError):
+                nothing_left(client)
+        nothing_left(client)
+
+
+@pytest.mark.asyncio
+async def test_the_torture_finds_a_swallowed_cancel():
+    """`torture` can fail: a middleware that answers its own cancellation with a response is found."""
+
+    async def swallow(request, call_next):
+        try:
+            return await call_next(request)
+        except asyncio.CancelledError:
+            return Response(200)
+
+    def stubborn(clock):
+        client = _client(clock, lambda request: Response(200), middlewares=[swallow])
+        return Scenario(client, lambda: client.get(URL))
+
+    with pytest.raises(AssertionError, match="cancelled at await"):
+        await torture(stubborn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 
 import pytest
@@ -33,7 +34,7 @@ class TestVirtualClock:
         """By time, and those of one moment by when they were set."""
         clock, fired = VirtualClock(), []
         for name, when in (("d", 3.0), ("b", 2.0), ("c", 2.0), ("a", 1.0)):
-            clock.call_at(when, lambda name=name: fired.append((name, clock.now())))
+            clock.call_at(when, functools.partial(lambda name: fired.append((name, clock.now())), name))
         await clock.sleep(5)
         assert fired == [("a", 1.0), ("b", 2.0), ("c", 2.0), ("d", 3.0)]
         assert clock.now() == 5.0

@@ -6,6 +6,7 @@ import copy
 import io
 import math
 import pickle
+from typing import Any
 
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -28,8 +29,12 @@ def _make(**arguments) -> Request:
     return Request(arguments.pop("method", "POST"), arguments.pop("url", HERE), **arguments)
 
 
+def _objects(*values: object) -> tuple[object, ...]:
+    return values
+
+
 # faults.md, section 3, as far as a request can see it: what is given, what it raises, what the message must name.
-BAD = [
+BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"url": None}, TypeError, "url"),
     ({"url": 123}, TypeError, "url"),
     ({"url": b"https://example.com"}, TypeError, "url"),
@@ -62,7 +67,7 @@ BAD = [
         for name in ("Content-Length", "transfer-encoding", "CONNECTION")
     ],
     *[({"timeout": value}, ValueError, "timeout") for value in (0, -1, 0.0, math.nan, math.inf, 10**400)],
-    *[({"timeout": value}, TypeError, "timeout") for value in ("5", True, [5], {}, Timeout)],
+    *[({"timeout": value}, TypeError, "timeout") for value in _objects("5", True, [5], {}, Timeout)],
     *[({"params": {"a": value}}, TypeError, "params") for value in (None, {}, object(), b"x")],
     *[({"params": {"a": value}}, ValueError, "params") for value in (math.nan, math.inf, "\ud800")],
     ({"params": 5}, TypeError, "params"),
@@ -72,7 +77,7 @@ BAD = [
     ({"json": None, "content": b""}, ValueError, "content and json"),
     ({"content": b"", "files": {}}, ValueError, "content"),
     *[({"data": value}, TypeError, "data") for value in (5, object(), [1], {"a": None})],
-    *[({"content": value}, TypeError, "content") for value in (5, {}, {1}, io.StringIO("x"))],
+    *[({"content": value}, TypeError, "content") for value in _objects(5, {}, {1}, io.StringIO("x"))],
     ({"files": 5}, TypeError, "files"),
     *[({"priority": value}, TypeError, "priority") for value in ("1", 1.0, 0.0, True, False, None)],
     *[({"idempotency_key": value}, ValueError, "idempotency_key") for value in ("", " a", "a\n", "é")],
@@ -163,6 +168,7 @@ class TestBody:
                 _make(files={"f": b"x"}, headers=headers)
         request = _make(files={"f": b"x"})
         boundary = request.headers["Content-Type"].partition("boundary=")[2]
+        assert isinstance(request.body, bytes)
         assert request.body.startswith(f"--{boundary}\r\n".encode())
 
     def test_your_own_content_type_wins_elsewhere(self):
@@ -237,7 +243,9 @@ class TestReplace:
         assert request.replace(body=None).body is None
         stream = StreamBody(lambda: iter(()), length=0, replayable=True)
         assert request.replace(body=stream).body is stream
-        assert request.replace(body=io.BytesIO(b"abc")).body.length == 3
+        file = request.replace(body=io.BytesIO(b"abc")).body
+        assert isinstance(file, StreamBody)
+        assert file.length == 3
         assert request.replace(body=b"").headers == request.headers
         with pytest.raises(TypeError, match="json="):
             request.replace(body={"a": 1})

@@ -39,7 +39,7 @@ class TestResult:
         """No value; `unwrap` raises it; the sentence is in the repr."""
         error = ConnectError("refused")
         attempts = [_attempt(), _attempt()]
-        result = Result(0, REQUEST, request=REQUEST, error=error, attempts=attempts, elapsed=75.0)
+        result: Result[Response] = Result(0, REQUEST, request=REQUEST, error=error, attempts=attempts, elapsed=75.0)
         assert not result.ok
         assert result.response is None
         with pytest.raises(ConnectError) as caught:

@@ -37,7 +37,7 @@ class Meter:
 
     def count(self, fanout: FanOut, result: Result[Any]) -> None:
         """Count one result."""
-        self._retries += max(0, len(result.attempts) - 1)
+        self._retries += result.retries
         body = getattr(result.value, "_content", None)
         if isinstance(body, bytes):
             self._bytes += len(body)

@@ -79,8 +79,15 @@ class Results(Generic[T]):
             raise StopAsyncIteration
         return result
 
+    def stop(self) -> None:
+        """Read no more and cancel what runs; what is finished can still be taken, and then the iteration ends.
+
+        What was cancelled is counted in `cancelled`. To be called from the loop of the fan-out; again does nothing.
+        """
+        self._fanout.end("cancelled")
+
     async def aclose(self) -> None:
-        """Cancel what runs, and wait until it is gone; again does nothing."""
+        """Cancel what runs, drop what was not taken, and wait until it is gone; again does nothing."""
         self._over = True
         await self._fanout.aclose()
 

@@ -154,6 +154,11 @@ class Result(Generic[T_co]):
         """The same as `value`."""
         return self.value
 
+    @property
+    def retries(self) -> int:
+        """Attempts that were repeated after a wait; redirects and resends on a new connection are not among them."""
+        return sum(attempt.wait is not None for attempt in self.attempts[:-1])
+
     def unwrap(self) -> T_co:
         """The value, if the result is ok.
 

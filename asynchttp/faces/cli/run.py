@@ -86,16 +86,12 @@ class Run:
                 yield item
 
     async def _take(self, results: Results[asynchttp.Response]) -> None:
-        def stop() -> None:
-            # cancels what runs and, unlike `aclose`, keeps what is finished to be taken
-            results._fanout.end("cancelled")
-
-        self._job.sink.on_failure = stop
+        self._job.sink.on_failure = results.stop
         try:
             await self._write(results)
         except asyncio.CancelledError:
             self._interrupt()
-            stop()
+            results.stop()
             await self._write(results)  # what is finished already
             self.stopped = results.cancelled
 

@@ -77,7 +77,7 @@ class Summary:
             self.statuses[result.response.status] += 1
         if result.attempts:
             # a redirect is an attempt too, but nothing is waited for before the next
-            self.retries += sum(attempt.wait is not None for attempt in result.attempts[:-1])
+            self.retries += result.retries
             self.latency.add(result.elapsed)
 
     def _failure(self, result: Result[Response]) -> None:

@@ -24,7 +24,9 @@ def clock():
 
 async def test_an_hour_of_backoff_takes_no_time(clock):
     """Retry-After of minutes is waited, up to a tenth longer, on a clock that jumps."""
-    transport = MockTransport({"/": [Response(503, headers={"Retry-After": "1200"})] * 3 + [Response(200, text="at last")]})
+    transport = MockTransport(
+        {"/": [Response(503, headers={"Retry-After": "1200"})] * 3 + [Response(200, text="at last")]}
+    )
     async with Client(transport=transport, retry=Retry(4, max_retry_after=None)) as client:
         response = await client.get(URL)
         assert response.text == "at last"
@@ -76,7 +78,9 @@ async def test_the_budget_is_drawn_when_a_retry_is_let_in_and_says_when_it_is_em
 async def test_what_two_sleepers_want_only_one_gets(clock):
     """The budget is asked again when a retry is let in: of two that slept for the last tokens, one is sent."""
     transport = MockTransport(lambda request: Response(503))
-    async with Client(transport=transport, retry=Retry(2, backoff=Backoff.constant(1)), budget=RetryBudget(total=5)) as client:
+    async with Client(
+        transport=transport, retry=Retry(2, backoff=Backoff.constant(1)), budget=RetryBudget(total=5)
+    ) as client:
         one, two = await asyncio.gather(client.get(URL), client.get(URL))
         assert len(transport.requests) == 3
         assert {one.attempts[-1].reason, two.attempts[-1].reason} == {"attempts", "budget exhausted"}

@@ -1,0 +1,143 @@
+"""Belonging to a loop, items as requests, inheritance, and the life of clients that share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from asynchttp import BearerAuth, Client, ClientClosed, Limits, Request, Response, Timeout
+from asynchttp.testing import MockTransport
+
+in_loop = pytest.mark.asyncio
+URL = "https://example.com/"
+
+
+def _client(**options):
+    return Client(transport=MockTransport(lambda request: Response(200)), **options)
+
+
+def test_a_client_belongs_to_the_loop_of_its_first_use():
+    """Made outside a loop; a second loop gets a RuntimeError that says so."""
+    client = _client()
+    child = client.with_(timeout=5)
+    asyncio.run(_ask(child))
+    for each in (client, child):
+        with pytest.raises(RuntimeError, match="another event loop"):
+            asyncio.run(_ask(each))
+
+
+async def _ask(client):
+    return await client.get(URL)
+
+
+@in_loop
+async def test_a_forked_process_is_told(monkeypatch):
+    """After a fork the error says what to do."""
+    client = _client()
+    pid = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+    with pytest.raises(RuntimeError, match="fork"):
+        await client.get(URL)
+
+
+@in_loop
+@pytest.mark.parametrize(
+    ("item", "method"),
+    [
+        (URL, "GET"),
+        (Request("PUT", URL), "PUT"),
+        ((URL, {"method": "POST", "json": {}}), "POST"),
+        ({"url": URL, "method": "DELETE"}, "DELETE"),
+    ],
+)
+async def test_items(item, method):
+    """An item is a URL, a Request, a pair or a mapping; a Request of the caller is not touched."""
+    async with _client() as client:
+        request = client._core.request_of(item)
+        assert (request.method, str(request.url)) == (method, URL)
+        assert request is not item
+
+
+@in_loop
+@pytest.mark.parametrize("item", [None, 5, {"method": "GET"}, (URL, {"colour": 1}), ("a", "b")])
+async def test_bad_items(item):
+    """A bad item is a TypeError or ValueError."""
+    async with _client() as client:
+        with pytest.raises((TypeError, ValueError)):
+            client._core.request_of(item)
+
+
+@in_loop
+async def test_inheritance_of_clocks():
+    """A number sets total and inherits the rest, None switches all off, fields left out inherit."""
+    async with _client(timeout=Timeout(total=60, read=7)) as client:
+
+        def clocks(**options):
+            request = client._core.prepare(Request("GET", URL, **options))
+            clocks = client._core.begin(request).clocks
+            return clocks.total, clocks.attempt, clocks.connect, clocks.read, clocks.queue
+
+        assert clocks() == (60, 300, 10, 7, None)
+        assert clocks(timeout=5) == (5, 300, 10, 7, None)
+        assert clocks(timeout=Timeout(attempt=2, total=None)) == (None, 2, 10, 7, None)
+        assert clocks(timeout=None) == (None,) * 5
+        child = client.with_(timeout=Timeout(read=None))
+        assert child._core._clocks.total == 60
+        assert child._core._clocks.read is None
+        for bad in (0, -1, float("nan"), float("inf"), "5", True):
+            with pytest.raises((TypeError, ValueError), match="timeout"):
+                client.stream("GET", URL, timeout=bad)
+
+
+@in_loop
+async def test_with_shares_what_it_does_not_change():
+    """Transport, clocks, slots and budget are shared; what is changed is new; closing a child leaves its parent open."""
+    transport = MockTransport(lambda request: Response(200))
+    parent = Client(transport=transport)
+    child, limited = parent.with_(headers={"A": "b"}), parent.with_(limits=Limits(concurrency=1))
+    grandchild = limited.with_(budget=None)
+    assert child._core.state.gate is parent._core.state.gate
+    assert limited._core.state.gate is not parent._core.state.gate
+    assert grandchild._core.state.gate is limited._core.state.gate
+    assert limited._core.state.budget is parent._core.state.budget
+    assert grandchild._core.state.budget is None
+    await child.aclose()
+    with pytest.raises(ClientClosed):
+        await child.get(URL)
+    with pytest.raises(ClientClosed):
+        child.with_(timeout=1)
+    assert (await parent.get(URL)).ok
+    assert not transport.closed
+    await parent.aclose()
+    assert transport.closed
+    with pytest.raises(ClientClosed):
+        await grandchild.get(URL)
+
+
+@in_loop
+async def test_auth_stays_with_its_origin():
+    """A child with another base_url does not take the credentials of the parent's there."""
+    transport = MockTransport(lambda request: Response(200))
+    async with Client("https://a.example", auth=BearerAuth("t"), transport=transport) as client:
+        await client.with_(base_url="https://b.example").get("/")
+        await client.with_(base_url="https://b.example", auth=BearerAuth("u")).get("/")
+        await client.with_(base_url="https://b.example").get("https://a.example/")
+    assert [r.headers.get("Authorization") for r in transport.requests] == [None, "Bearer u", "Bearer t"]
+
+
+@in_loop
+async def test_params_and_headers_of_the_client():
+    """Defaults are filled in; a request's own win."""
+    transport = MockTransport(lambda request: Response(200))
+    async with Client(
+        "https://a.example/v1/", params={"k": 1, "l": [2, 3]}, headers={"X-A": "a"}, transport=transport
+    ) as client:
+        await client.get("u?l=9", headers={"x-a": "mine"})
+        await client.get("u")
+    assert [str(r.url) for r in transport.requests] == [
+        "https://a.example/v1/u?l=9&k=1",
+        "https://a.example/v1/u?k=1&l=2&l=3",
+    ]
+    assert [r.headers.getall("X-A") for r in transport.requests] == [["mine"], ["a"]]

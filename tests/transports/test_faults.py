@@ -334,3 +334,21 @@ async def test_errors_quote_no_header_of_an_answer():
             with pytest.raises(asynchttp.TransportError) as caught:
                 await client.get(server.url)
         assert "S3CRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["B07", "B08", "B09", "B10", "B11", "B13"])
+async def test_a_body_that_breaks_after_its_headers(fault):
+    """The reader is told at once: aiohttp tells only those who still wait for headers, and lets him wait."""
+    from tests.servers.raw import ReadRequest, Repeat, Send, Stall, Wait
+
+    steps = SCRIPTS[fault]
+    assert not callable(steps)
+    repeat = steps[0]
+    assert isinstance(repeat, Repeat)
+    data = next(step.data for step in repeat.steps if isinstance(step, Send))
+    head = data.index(b"\r\n\r\n") + 4
+    row = ROWS[fault]
+    for cut in (head, head + 1, head + 5):
+        script: list[Any] = [ReadRequest(), Send(data[:cut]), Wait(0.01), Send(data[cut:]), Stall()]
+        async with RawServer(script) as server, the_client(None) as client:
+            await ask(client, server, row)

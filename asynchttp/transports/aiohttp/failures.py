@@ -111,6 +111,8 @@ def _connecting(error: BaseException) -> ConnectError:
 
 
 def _payload(error: aiohttp.ClientPayloadError, wire: SessionWire) -> HTTPError:
+    if wire.protocol is not None and wire.protocol.refused is not None:
+        return _malformed(wire.protocol.refused.message)
     said = _said(error)
     lost = None if wire.protocol is None else wire.protocol.lost
     broken = isinstance(error.__cause__, aiohttp.http_exceptions.TransferEncodingError)

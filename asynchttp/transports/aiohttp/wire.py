@@ -90,6 +90,8 @@ class WatchedProtocol(ResponseHandler):
         if self.idle and data:  # b"" comes from the reader of the answer before, when it has emptied its buffer
             self.abort()
             return
+        if self.refused is not None:  # the parser is in no state to be asked again
+            return
         self.arrived += len(data)
         super().data_received(data)
 
@@ -106,9 +108,14 @@ class WatchedProtocol(ResponseHandler):
         super().feed_data(data, size)
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
-        """Keep what the parser refused: aiohttp forgets it when it closes the connection."""
+        """Keep the first thing that the parser refused, and tell whoever reads the body: aiohttp would let him wait."""
         if isinstance(exc, HttpProcessingError):
+            if self.refused is not None:
+                return
             self.refused = exc
+            payload = self._payload
+            if payload is not None and not payload.is_eof():
+                payload.set_exception(aiohttp.ClientPayloadError(exc.message), exc)
         super().set_exception(exc, *cause)
 
     def eof_received(self) -> None:

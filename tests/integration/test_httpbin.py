@@ -1,0 +1,75 @@
+"""The client against httpbin under gunicorn: a real server, in a process of its own, that this project did not write."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+import asynchttp
+from tests.servers.httpbin import running_httpbin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("nothing_left")]
+
+
+@pytest.fixture(scope="module")
+def httpbin() -> Iterator[str]:
+    with running_httpbin() as url:
+        yield url
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def test_verbs(httpbin, method):
+    """Verb, query, headers and JSON arrive."""
+    async with asynchttp.Client(httpbin) as client:
+        seen = (
+            await client.request(method, "/anything", params={"a": "é"}, headers={"X-A": "b"}, json={"n": 1})
+        ).json()
+    assert (seen["method"], seen["args"], seen["headers"]["X-A"], seen["json"]) == (method, {"a": "é"}, "b", {"n": 1})
+
+
+async def test_bodies(httpbin):
+    """A form, a file and a body in chunks are read as what they are."""
+    async with asynchttp.Client(httpbin) as client:
+        form = (await client.post("/post", data={"a": "1", "b": ["2", "3"]})).json()
+        assert form["form"] == {"a": "1", "b": ["2", "3"]}
+        files = (await client.post("/post", data={"a": "1"}, files={"f": ("n.txt", io.BytesIO(b"content"))})).json()
+        assert (files["form"], files["files"]) == ({"a": "1"}, {"f": "content"})
+        chunks = (await client.post("/post", content=lambda: iter([b"one,", b"two"]))).json()
+        assert chunks["data"] == "one,two"
+        big = b"x" * 3 * 2**20
+        assert len((await client.put("/put", content=big)).json()["data"]) == len(big)
+
+
+async def test_answers(httpbin):
+    """Codings, HEAD, redirects, credentials and statuses."""
+    async with asynchttp.Client(httpbin, auth=("user", "word"), retry=None) as client:
+        assert (await client.get("/gzip")).json()["gzipped"]
+        assert (await client.get("/deflate")).json()["deflated"]
+        assert (await client.head("/get")).content == b""
+        assert len((await client.get("/redirect/3")).history) == 3
+        assert (await client.get("/basic-auth/user/word")).json()["authenticated"]
+        assert (await client.get("/status/418")).status == 418
+        assert len((await client.get("/bytes/5000")).content) == 5000
+        assert (await client.get("/encoding/utf8")).text.count("∮") > 0
+
+
+async def test_streams(httpbin):
+    """JSON lines and bytes as they come."""
+    async with asynchttp.Client(httpbin) as client:
+        async with client.stream("GET", "/stream/5") as response:
+            assert [line["id"] async for line in response.iter_json_lines()] == [0, 1, 2, 3, 4]
+        async with client.stream("GET", "/stream-bytes/10000") as response:
+            assert sum([len(piece) async for piece in response.iter_bytes()]) == 10000
+
+
+async def test_many_at_once(httpbin):
+    """A fan-out over a real server loses nothing and keeps to its width."""
+    async with asynchttp.Client(httpbin, limits=asynchttp.Limits(concurrency=8)) as client:
+        results = await client.gather(f"/anything?n={number}" for number in range(50))
+    assert [result.value.json()["args"]["n"] for result in results] == [str(number) for number in range(50)]
+    assert len({attempt.connection for result in results for attempt in result.attempts}) <= 8

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "layers"
 FULL = {"rounds": 7, "batches": 8, "calls": 4000}
-QUICK = {"rounds": 3, "batches": 4, "calls": 2000}
+QUICK = {"rounds": 2, "batches": 4, "calls": 2000}
 TARGET = 3.0  # µs a call, all layers together
 
 #: Each step has the layers of those before it.

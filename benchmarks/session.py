@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NAME = "session"
 FULL = {"rounds": 4, "requests": 6000, "connections": 100}
-QUICK = {"rounds": 2, "requests": 2000, "connections": 50}
+QUICK = {"rounds": 2, "requests": 1000, "connections": 50}
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 
 RAW = "aiohttp: session.get in workers"

@@ -10,13 +10,14 @@ may be started beside it; there are never more than items that are read and not 
            lookahead                     concurrency                   buffer
 
 When the window holds `buffer` results, nothing more is let in and nothing more is read until the consumer takes one.
-What has begun goes on, and in ordered output the item whose result is next is let in all the same, else those that are
-finished would wait for it and it for them.
+What has begun goes on. In ordered output the items that are next, as many as the fan-out is wide, are let in all the
+same when the consumer waits for them: else those that are finished would wait for them, and they for those.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.batch.crew import Crew, current_task
@@ -78,7 +79,8 @@ class FanOut:
         self._batch_timeout = batch_timeout
         self._meter = meter
         self._window: Window[Result[Any]] = Window(ordered=ordered)
-        self._parked: dict[int, Unit] | None = {} if ordered else None  # those that may have to be let in alone
+        # By index, for those that may have to be let in before others; the first of a dict is not found in O(1).
+        self._parked: OrderedDict[int, Unit] | None = OrderedDict() if ordered else None
         self._crew = Crew(work, self._finish, self._crash, self._fill)
         self._pump: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
@@ -135,9 +137,8 @@ class FanOut:
 
     def _start(self) -> None:
         self.started = True
-        if self.ended == "closed":
-            self._failure = ClientClosed("the client was closed before the first result was asked for", sent=False)
         if self.ended is not None:
+            self._failure = ClientClosed("the client was closed before the first result was asked for", sent=False)
             return
         if self._meter is not None:
             self._meter.start()
@@ -152,12 +153,7 @@ class FanOut:
     @property
     def _has_room(self) -> bool:
         group = self.group
-        return (
-            self.ended is None
-            and not group.paused
-            and group.waiting < self._lookahead
-            and self.pending < self._most
-        )
+        return self.ended is None and not group.paused and group.waiting < self._lookahead and self.pending < self._most
 
     def _fill(self) -> None:
         """Pull from a sync source while there is room, with a pause for the others on the loop."""
@@ -319,13 +315,15 @@ class FanOut:
             return
         if not group.paused:
             self.work.gate.pause(group)
-        if self._parked and not window.ready:
-            unit = self._parked.get(window.head)
-            if unit is not None:  # all that is finished waits for this one: let it in, whatever else may not go
-                assert unit.ticket is not None
-                if unit.ticket.group is group:
-                    self.work.gate.withdraw(unit.ticket)
-                    self._enter(unit, group.express)
+        # All that is finished waits for those that are next: let them in, whatever else may not go.
+        while self._parked and not window.ready:
+            unit = next(iter(self._parked.values()))
+            if unit.index >= window.head + self._most - self._lookahead:
+                break
+            del self._parked[unit.index]
+            assert unit.ticket is not None
+            self.work.gate.withdraw(unit.ticket)
+            self._enter(unit, group.express)
 
     # ── endings ──────────────────────────────────────────────────────────────
 
@@ -386,13 +384,12 @@ class FanOut:
         if not self.done:
             self.end("cancelled")
         self._settle()
-        current = current_task()
-        tasks = [task for task in (*self._crew.running, self._pump) if task is not None and task is not current]
+        tasks = [task for task in (*self._crew.running, self._pump) if task not in {None, current_task()}]
         try:
             if tasks:
                 await asyncio.wait(tasks)
         finally:
             self.source.close()
         pump, self._pump = self._pump, None
-        if pump is not None and pump.done() and not pump.cancelled() and (error := pump.exception()) is not None:
+        if pump is not None and pump.done() and not pump.cancelled() and (error := pump.exception()):
             raise error

@@ -560,7 +560,7 @@ async def test_cancelled_at_every_await():
         for turns in range(60):
             async with world(handler, limits=Limits(concurrency=2, per_host=2), retry=Retry(attempts=2)) as it:
 
-                async def consume(it=it):
+                async def consume(it=it, ordered=ordered):
                     async with it.client.map(source(), ordered=ordered, buffer=2, lookahead=3) as results:
                         async for _ in results:
                             await asyncio.sleep(0)

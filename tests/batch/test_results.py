@@ -19,7 +19,7 @@ async def turns(number=20):
 async def test_a_bare_break_cancels_with_a_warning():
     """api.md §4: a bare `break` ends what runs when the last reference drops, with a ResourceWarning."""
     async with world() as it:
-        with pytest.warns(ResourceWarning, match=r"left after 1 results: .* Use `async with client.map"):
+        with pytest.warns(ResourceWarning, match=r"left after 1 results: .* Use `async with client.map"):  # noqa: PT031  told by the drop
             async for _ in it.client.as_completed(urls(100)):
                 break
             gc.collect()
@@ -39,7 +39,7 @@ async def test_a_break_while_the_reference_is_held():
                 break
             await it.clock.sleep(100)
         assert results.finished <= 20 + 10 + 1
-        with pytest.warns(ResourceWarning):
+        with pytest.warns(ResourceWarning):  # noqa: PT031  told by the drop
             del results
             gc.collect()
         await turns()
@@ -56,7 +56,7 @@ async def test_at_the_latest_the_client_ends_it():
         await it.client.aclose()
         it.is_idle()
         assert settled(results)
-        with pytest.warns(ResourceWarning, match="the client was closed"):
+        with pytest.warns(ResourceWarning, match="the client was closed"):  # noqa: PT031  told by the drop
             del results
             gc.collect()
 

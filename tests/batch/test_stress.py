@@ -142,7 +142,7 @@ async def test_fan_outs_side_by_side_get_their_share(per_host):
         while True:
             yield "http://a/"
 
-    async with world(limits=Limits(concurrency=4, per_host=per_host)) as it:
+    async with world(limits=Limits(concurrency=4, per_host=per_host)) as it:  # noqa: SIM117  `it` is used in the next
         async with it.client.as_completed(endless(), buffer=10**6, lookahead=50) as big:
             await anext(big)
             small = asyncio.ensure_future(it.client.gather(["http://a/"] * 20))

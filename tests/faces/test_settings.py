@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from asynchttp import Client, Limits
@@ -60,8 +62,9 @@ def test_a_bad_base_url(url):
 
 def test_unknown_options():
     """A name that does not exist is named, with those that do."""
+    wrong: Any = {"concurency": 5}
     with pytest.raises(TypeError, match=r"no option concurency; it has .*limits"):
-        Client(concurency=5)
+        Client(**wrong)
     with pytest.raises(TypeError, match="no option foo"):
         Client().with_(foo=5)
 
@@ -69,8 +72,9 @@ def test_unknown_options():
 @pytest.mark.parametrize("owner", ["transport", "session"])
 def test_what_a_given_transport_or_session_brings(owner):
     """proxy, tls and network belong to whoever makes the connections."""
-    given = MockTransport({}) if owner == "transport" else object()
-    for clash in ({"proxy": "http://p"}, {"tls": False}, {"trust_env": True}):
+    given: Any = MockTransport({}) if owner == "transport" else object()
+    clashes: list[Any] = [{"proxy": "http://p"}, {"tls": False}, {"trust_env": True}]
+    for clash in clashes:
         with pytest.raises(ValueError, match=f"{owner}= brings its own {next(iter(clash))}"):
             Client(**{owner: given, **clash})
 

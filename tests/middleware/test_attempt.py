@@ -8,6 +8,7 @@ import pytest
 
 import asynchttp
 from asynchttp import AttemptTimeout, Client, Limits, Response, Retry, ServerDisconnected, StreamResponse, Timeout
+from asynchttp.runtime.call import Wire
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, nothing_left
 
@@ -144,3 +145,44 @@ async def test_max_body(clock):
             await client.get(URL)
     assert body.closed
     assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("connected", "phase", "sent"), [(False, "a connection", False), (True, "the answer's headers", None)]
+)
+async def test_what_the_transport_tells_of_its_connection(clock, connected, phase, sent):
+    """Rule 11 and 17: an attempt that timed out without a connection was not sent; its record has the connection."""
+
+    async def connecting(request):
+        wire = request._call.wire = Wire()
+        wire.connected, wire.connection, wire.connect, wire.reused = connected, "local", 0.5, True
+        await clock.sleep(9)
+
+    async with Client(transport=MockTransport(connecting), timeout=Timeout(attempt=2), retry=None) as client:
+        with pytest.raises(AttemptTimeout) as caught:
+            await client.get(URL)
+    assert (caught.value.phase, caught.value.sent) == (phase, sent)
+    attempt = caught.value.attempts[0]
+    assert (attempt.connection, attempt.connect, attempt.reused) == ("local", 0.5, True)
+
+
+async def test_an_attempt_that_ends_in_spite_of_its_clock(clock):
+    """A middleware that answers its own interruption keeps its answer, and no cancellation is left on the task."""
+
+    async def stubborn(request, call_next):
+        try:
+            return await call_next(request)
+        except asyncio.CancelledError:
+            return Response(203)
+
+    async with Client(transport=_slow(clock, 9), network_middlewares=[stubborn], timeout=Timeout(attempt=2)) as client:
+        assert (await client.get(URL)).status == 203
+        assert (await client.get(URL, timeout=Timeout(total=1))).status == 203
+        assert asyncio.current_task().cancelling() == 0
+        nothing_left(client)
+
+
+async def test_without_a_clock(clock):
+    """attempt=None lets an attempt take an hour."""
+    async with Client(transport=_slow(clock, 3600), timeout=None) as client:
+        assert (await client.get(URL)).ok

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def clock():
 
 async def test_events_in_order(clock):
     """Each fact is told once, in the order in which it happened."""
-    events = []
+    events: list[Any] = []
     moved = Response(302, headers={"Location": "https://b.example/"})
     async with Client(
         transport=MockTransport({"/": [503, moved, 404]}), retry=NOW, observers=[events.append]
@@ -40,7 +41,7 @@ async def test_events_in_order(clock):
 
 async def test_the_end_is_told_as_the_caller_sees_it(clock):
     """CallFinished has the error that the caller gets: the timeout, not the cancellation that carried it."""
-    events = []
+    events: list[Any] = []
 
     async def slow(request):
         await clock.sleep(9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,11 @@ async def test_a_branch_has_its_own_task_and_the_slot():
     """A branch interrupts its own task, takes the slot that a fan-out holds, and its retries count for the call."""
     async with Client(transport=MockTransport({}), timeout=Timeout(total=5)) as client:
         request = client._core.prepare(Request("GET", "https://example.com/"))
-        call = client._core.begin(request)
+        call: Any = client._core.begin(request)
         assert call_of(request) is call
         assert call.deadline == call.started + 5
         call.ticket = ticket = object()
-        task = asyncio.current_task()
+        task: Any = asyncio.current_task()
         branch = call.branch(task)
         assert (branch.guard.task, branch.ticket, call.ticket) == (task, ticket, None)
         assert branch.attempts is call.attempts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ in_loop = pytest.mark.asyncio
 async def test_fires_never_early_and_at_most_one_bucket_late():
     """A deadline fires at its time or up to one bucket later."""
     clock = VirtualClock(auto=False)
-    deadlines, fired = Deadlines(clock), {}
+    deadlines = Deadlines(clock)
+    fired: dict[float, float] = {}
     for when in (0.01, 0.05, 0.31, 7.77, 3600.0):
         deadlines.add(when, lambda due: fired.setdefault(due, clock.now()), when)
     await clock.advance(4000)
@@ -29,7 +31,9 @@ async def test_fires_never_early_and_at_most_one_bucket_late():
 async def test_discarded_ones_do_not_fire_even_in_their_own_turn():
     """A deadline discarded by another one of the same bucket does not fire; discarding again does nothing."""
     clock = VirtualClock(auto=False)
-    deadlines, fired, entries = Deadlines(clock), [], []
+    deadlines = Deadlines(clock)
+    fired: list[str] = []
+    entries: list[Any] = []
 
     def fire(name):
         fired.append(name)
@@ -45,7 +49,8 @@ async def test_discarded_ones_do_not_fire_even_in_their_own_turn():
 async def test_a_deadline_may_be_added_while_one_fires():
     """What a deadline adds, in the same bucket or before all others, fires too."""
     clock = VirtualClock(auto=False)
-    deadlines, fired = Deadlines(clock), []
+    deadlines = Deadlines(clock)
+    fired: list[str] = []
     deadlines.add(9.0, fired.append, "late")
     deadlines.add(1.0, lambda _: deadlines.add(1.0, fired.append, "again"), None)
     await clock.advance(10)
@@ -82,19 +87,21 @@ async def test_discarded_deadlines_take_no_memory():
 
 
 async def _waiting(guard_box, done):
-    guard_box.append(Guard(asyncio.current_task()))
+    task: Any = asyncio.current_task()
+    guard_box.append(Guard(task))
     try:
         await asyncio.get_running_loop().create_future()
     except asyncio.CancelledError:
         alone = guard_box[0].release()
-        done.append((alone, asyncio.current_task().cancelling()))
+        done.append((alone, task.cancelling()))
 
 
 @in_loop
 @pytest.mark.parametrize("outside", [False, True])
 async def test_the_guard_tells_its_own_interruption_from_a_cancel(outside):
     """The interruption is taken back, so that the task counts as not cancelled; a cancel from outside stays."""
-    box, done = [], []
+    box: list[Guard] = []
+    done: list[Any] = []
     task = asyncio.create_task(_waiting(box, done))
     await asyncio.sleep(0)
     box[0].interrupt("total")
@@ -107,7 +114,8 @@ async def test_the_guard_tells_its_own_interruption_from_a_cancel(outside):
 @in_loop
 async def test_the_first_reason_counts_but_an_attempt_gives_way():
     """Interrupted twice, a task is cancelled once; the end of an attempt gives way to the end of all."""
-    box, done = [], []
+    box: list[Guard] = []
+    done: list[Any] = []
     task = asyncio.create_task(_waiting(box, done))
     await asyncio.sleep(0)
     guard = box[0]

@@ -379,6 +379,7 @@ async def test_batch_timeout(ordered):
             assert result.error.phase == "batch"
             assert result.error.request is result.request
             assert "batch_timeout" in str(result.error)
+            assert result.request is not None
             assert str(result.request.url.host) in str(result.error)
             assert result.error.elapsed == pytest.approx(result.queued + result.elapsed)
         running = next(result for result in failed if result.index == 2)
@@ -726,7 +727,9 @@ async def test_an_item_that_cancels_its_own_task_loses_nothing():
 
     async def item(number):
         if number == 5:
-            asyncio.current_task().cancel()
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
         return number
 
     results = amap(item, range(100), concurrency=2)

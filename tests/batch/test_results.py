@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
+from typing import Any
 
 import pytest
 
@@ -213,7 +214,7 @@ def test_what_ends_the_program_ends_the_fan_out(stop, where):
             kept.append(results)
             return [result async for result in results]
 
-    kept: list = []
+    kept: list[Any] = []
     with pytest.raises(stop):
         asyncio.run(main())
     assert settled(kept[0])

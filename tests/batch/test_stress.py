@@ -78,7 +78,7 @@ async def storm(seed):
                     taken += 1
                     assert result.ok is (result.error is None)
                     assert own is None or results._fanout.group.running <= own
-                    if None not in {own, buffer, lookahead}:
+                    if own is not None and buffer is not None and lookahead is not None:
                         assert results.pulled - taken - results.skipped <= own + buffer + lookahead
                     if taken == leave_after:
                         return

@@ -59,7 +59,7 @@ async def test_what_the_function_raises_is_its_result():
     assert [result.ok for result in results] == [True, False, False, True]
     assert isinstance(results[1].error, LookupError)
     assert isinstance(results[2].error, StatusError)
-    assert results[2].value.status == 404
+    assert results[2].error.status == 404
 
 
 @pytest.mark.asyncio
@@ -67,7 +67,7 @@ async def test_a_function_that_is_no_coroutine_function():
     """What cannot be called is refused at once; what cannot be awaited is each item's failure."""
     with pytest.raises(TypeError, match="amap takes a coroutine function"):
         amap(5, [])  # type: ignore[arg-type]
-    (result,) = [result async for result in amap(lambda item: item, [1])]  # type: ignore[arg-type, return-value]
+    (result,) = [result async for result in amap(lambda item: item, [1])]
     assert isinstance(result.error, TypeError)
 
 

@@ -17,7 +17,7 @@ def drain(window):
 def test_any_order_of_finishing_comes_out_in_input_order(order):
     """Whatever finishes first, an ordered window hands on index after index, and holds what is early."""
     window: Window[int] = Window(ordered=True)
-    out = []
+    out: list[int] = []
     for done, index in enumerate(order, 1):
         assert window.put(index, index) is window.ready is (window.head > len(out))
         assert len(window) == done - len(out)

@@ -71,5 +71,5 @@ async def test_many_at_once(httpbin):
     """A fan-out over a real server loses nothing and keeps to its width."""
     async with asynchttp.Client(httpbin, limits=asynchttp.Limits(concurrency=8)) as client:
         results = await client.gather(f"/anything?n={number}" for number in range(50))
-    assert [result.value.json()["args"]["n"] for result in results] == [str(number) for number in range(50)]
+    assert [result.unwrap().json()["args"]["n"] for result in results] == [str(number) for number in range(50)]
     assert len({attempt.connection for result in results for attempt in result.attempts}) <= 8

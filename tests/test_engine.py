@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from asynchttp import Client, ClientClosed, Response, StreamResponse, Timeout, TotalTimeout
 from asynchttp.testing import MockTransport, VirtualClock
-from tests.torture import Body, nothing_left
+from tests.torture import Body, cancels, nothing_left
 
 pytestmark = pytest.mark.asyncio
 URL = "https://example.com/"
@@ -45,7 +46,7 @@ async def test_total_is_never_reset(clock):
     )
     assert len(error.attempts) == 3
     assert "GET https://example.com/, attempt 3, after 5" in str(error)
-    assert asyncio.current_task().cancelling() == 0
+    assert cancels() == 0
 
 
 async def test_total_covers_the_body_of_a_stream(clock):
@@ -69,7 +70,7 @@ async def test_asyncio_timeout_around_a_call_keeps_its_meaning():
         assert type(caught.value) is TimeoutError
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.get(URL), 0.01)
-        assert asyncio.current_task().cancelling() == 0
+        assert cancels() == 0
         nothing_left(client)
 
 
@@ -95,7 +96,8 @@ async def test_a_cancel_from_outside_wins_over_a_clock_of_ours(outside_first):
             if outside_first:
                 task.cancel()
             (call,) = client._core.engine.calls
-            call.guard.interrupt("total")
+            guard: Any = call.guard
+            guard.interrupt("total")
             if not outside_first:
                 task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -112,7 +114,7 @@ async def test_a_timer_after_settlement_cancels_nothing(clock):
             await client.get(URL)
         nothing_left(client)
         await clock.sleep(10)
-    assert asyncio.current_task().cancelling() == 0
+    assert cancels() == 0
 
 
 async def test_every_pending_call_gets_client_closed(clock):
@@ -160,7 +162,8 @@ async def test_grace(clock):
         await slow
     await closing
     assert clock.now() == pytest.approx(10, abs=0.1)
-    for bad in (-1, "5", float("nan")):
+    wrong: list[Any] = [-1, "5", float("nan")]
+    for bad in wrong:
         with pytest.raises((TypeError, ValueError), match="grace"):
             await client.aclose(bad)
 
@@ -187,7 +190,7 @@ async def test_closing_from_inside_a_middleware(clock):
 
 async def test_a_close_that_was_cancelled_is_done_by_the_next(clock):
     """A cancelled aclose leaves nothing open when it is called again; two at once end together."""
-    transport = MockTransport(_forever)
+    transport: Any = MockTransport(_forever)
     client = Client(transport=transport)
     call = asyncio.create_task(client.get(URL))
     await asyncio.sleep(0)

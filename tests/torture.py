@@ -60,6 +60,13 @@ class Body:
         self.closed += 1
 
 
+def cancels() -> int:
+    """How often the current task was cancelled and not taken back."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task.cancelling()
+
+
 def nothing_left(client: Client) -> None:
     """No slot, no waiter, no deadline, no call and no stream is left of what the client did."""
     core = client._core

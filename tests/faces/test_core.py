@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ async def test_inheritance_of_clocks():
 @in_loop
 async def test_with_shares_what_it_does_not_change():
     """Transport, clocks, slots and budget are shared; what is changed is new; closing a child leaves its parent open."""
-    transport = MockTransport(lambda request: Response(200))
+    transport: Any = MockTransport(lambda request: Response(200))
     parent = Client(transport=transport)
     child, limited = parent.with_(headers={"A": "b"}), parent.with_(limits=Limits(concurrency=1))
     grandchild = limited.with_(budget=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ import asynchttp
 from asynchttp import AttemptTimeout, Client, Limits, Response, Retry, ServerDisconnected, StreamResponse, Timeout
 from asynchttp.runtime.call import Wire
 from asynchttp.testing import MockTransport, VirtualClock
-from tests.torture import Body, nothing_left
+from tests.torture import Body, cancels, nothing_left
 
 pytestmark = pytest.mark.asyncio
 URL = "https://example.com/"
@@ -53,7 +54,7 @@ async def test_the_attempts_timeout_names_everything(clock):
         assert "attempt 2" in str(error)
         assert "https://example.com/" in str(error)
         assert "pw" not in str(error)
-        assert asyncio.current_task().cancelling() == 0
+        assert cancels() == 0
         nothing_left(client)
 
 
@@ -76,14 +77,15 @@ async def test_the_clock_covers_a_buffered_body_and_ends_at_the_headers_of_a_str
 
 def _dies(*, reused=True, times=1):
     def handler(request):
-        handler.sends += 1
-        handler.fresh.append(request._call.fresh)
-        if handler.sends <= times:
+        made.sends += 1
+        made.fresh.append(request._call.fresh)
+        if made.sends <= times:
             raise ServerDisconnected("closed", reused=reused)
         return Response(200)
 
-    handler.sends, handler.fresh = 0, []
-    return handler
+    made: Any = handler
+    made.sends, made.fresh = 0, []
+    return made
 
 
 @pytest.mark.parametrize("retry", [None, Retry(1)])
@@ -178,7 +180,7 @@ async def test_an_attempt_that_ends_in_spite_of_its_clock(clock):
     async with Client(transport=_slow(clock, 9), network_middlewares=[stubborn], timeout=Timeout(attempt=2)) as client:
         assert (await client.get(URL)).status == 203
         assert (await client.get(URL, timeout=Timeout(total=1))).status == 203
-        assert asyncio.current_task().cancelling() == 0
+        assert cancels() == 0
         nothing_left(client)
 
 

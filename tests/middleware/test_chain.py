@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from asynchttp import AttemptTimeout, Client, Limits, Request, Response, Retry, StreamResponse, Timeout
 from asynchttp.testing import MockTransport, VirtualClock
-from tests.torture import Body, nothing_left
+from tests.torture import Body, cancels, nothing_left
 
 pytestmark = pytest.mark.asyncio
 URL = "https://example.com/"
@@ -68,7 +69,8 @@ async def test_what_a_middleware_does_not_hand_on_is_released(clock, transport, 
         return Response(200) if act == "replace" else await call_next(request)
 
     limits = Limits(concurrency=1)
-    async with Client(transport=transport, limits=limits, retry=None, timeout=60, **{place: [middleware]}) as client:
+    placed: Any = {place: [middleware]}
+    async with Client(transport=transport, limits=limits, retry=None, timeout=60, **placed) as client:
         expected = {"raise": KeyError, "nonsense": TypeError}.get(act)
         try:
             async with client.stream("GET", URL) as response:
@@ -142,13 +144,12 @@ async def test_call_next_in_another_task(clock, place):
         return answer
 
     transport = MockTransport(slow)
-    async with Client(
-        transport=transport, timeout=Timeout(attempt=2, total=30), retry=Retry(2), **{place: [other_task]}
-    ) as client:
+    placed: Any = {place: [other_task]}
+    async with Client(transport=transport, timeout=Timeout(attempt=2, total=30), retry=Retry(2), **placed) as client:
         with pytest.raises(AttemptTimeout):
             await client.get(URL)
         assert len(transport.requests) == 2
-        assert asyncio.current_task().cancelling() == 0
+        assert cancels() == 0
         nothing_left(client)
         with pytest.raises(TimeoutError, match="total"):
             await client.get(URL, timeout=1)

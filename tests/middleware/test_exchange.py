@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from asynchttp import (
@@ -99,7 +101,8 @@ async def test_too_many_and_unsafe_redirects():
         with pytest.raises(TooManyRedirects) as caught:
             await client.get(A)
         assert len(transport.requests) == 4
-        assert (len(caught.value.history), caught.value.response.text) == (3, "moved")
+        response: Any = caught.value.response
+        assert (len(caught.value.history), response.text) == (3, "moved")
         assert "s3cret" not in str(caught.value) + repr(caught.value)
         response = await client.get(A, redirects=0)
         assert response.status == 302
@@ -116,7 +119,7 @@ async def test_too_many_and_unsafe_redirects():
 
 async def test_attempts_count_over_all_hops():
     """Rule 10: a call makes at most attempts - 1 retries, over all its hops."""
-    answers = [503, Response(302, headers={"Location": "/b"}), 503, 503, 503]
+    answers: list[Any] = [503, Response(302, headers={"Location": "/b"}), 503, 503, 503]
     transport = MockTransport(lambda r: a if isinstance(a := answers.pop(0), Response) else Response(a))
     async with Client(transport=transport, retry=Retry(3, backoff=Backoff.constant(0))) as client:
         response = await client.get(A)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 import yarl
 
 from asynchttp import Client, Limits, QueueTimeout, Response, StreamResponse, Timeout
 from asynchttp.testing import MockTransport, VirtualClock
-from tests.torture import Body, nothing_left
+from tests.torture import Body, cancels, nothing_left
 
 pytestmark = pytest.mark.asyncio
 URL = "https://example.com/"
@@ -30,16 +31,17 @@ async def test_a_stream_holds_its_slot_until_it_is_closed(clock):
                 await client.get("https://u:pw@example.com/a")
         assert (await client.get(URL)).content == b"a"
         nothing_left(client)
-    error = caught.value
+    error: Any = caught.value
     assert (error.limit, error.phase, error.sent, error.elapsed) == (5, "queue", False, pytest.approx(5, abs=0.1))
     assert "5 s" in str(error)
     assert "GET https://example.com/a, attempt 1" in str(error)
-    assert asyncio.current_task().cancelling() == 0
+    assert cancels() == 0
 
 
 async def test_never_more_than_the_limits(clock):
     """At most `concurrency` in all and `per_host` an origin are on the wire."""
-    now, most = {}, {}
+    now: dict[str, int] = {}
+    most: dict[str, int] = {}
 
     async def handler(request):
         for key in ("all", request.origin):

@@ -54,7 +54,8 @@ async def test_the_end_is_told_as_the_caller_sees_it(clock):
 
 async def test_an_observer_that_raises_is_reported_and_changes_nothing(clock):
     """What an observer raises goes to the loop's exception handler, once, with its name; the others are told all the same."""
-    reports, events = [], []
+    reports: list[Any] = []
+    events: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reports.append(context))
 
     def broken(event):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ async def test_an_hour_of_backoff_takes_no_time(clock):
         assert 3600 <= clock.now() <= 3960
         assert [a.status for a in response.attempts] == [503, 503, 503, 200]
         assert [a.reason for a in response.attempts] == ["status 503"] * 3 + [""]
-        assert all(1200 <= a.wait <= 1320 for a in response.attempts[:3])
+        assert all(1200 <= (a.wait or 0) <= 1320 for a in response.attempts[:3])
         assert response.elapsed == pytest.approx(clock.now())
         nothing_left(client)
 
@@ -66,7 +67,7 @@ async def test_the_budget_is_drawn_when_a_retry_is_let_in_and_says_when_it_is_em
         response = await client.get(URL)
         assert (response.status, len(transport.requests)) == (503, 2)
         assert response.attempts[-1].reason == "budget exhausted"
-        state = client._core.state.budget
+        state: Any = client._core.state.budget
         assert state.tokens("https://example.com:443") == 0
         for _ in range(5):
             state.succeeded("https://example.com:443", 0, clock.now())
@@ -99,7 +100,7 @@ async def test_a_denied_retry_gives_the_answer_it_has(clock, streaming):
             async with client.stream("GET", URL) as response:
                 return (await response.aread()).content
 
-        assert await asyncio.gather(ask(), ask()) == [b"busy", b"busy"]
+        assert set(await asyncio.gather(ask(), ask())) == {b"busy"}
         nothing_left(client)
 
 
@@ -205,7 +206,8 @@ async def test_a_users_exception_is_not_retried(clock):
     """Rule 20: what a user's generator raises comes out as it is, after one attempt."""
 
     async def chunks():
-        raise KeyError("mine")
+        for missing in [KeyError("mine")]:
+            raise missing
         yield b""
 
     async def read(request):
@@ -226,7 +228,7 @@ async def test_the_last_error_tells_of_all_attempts(clock):
     async with Client(transport=transport, retry=ONE) as client:
         with pytest.raises(asynchttp.ServerDisconnected) as caught:
             await client.get(URL + "?api_key=s3cret")
-    error = caught.value
+    error: Any = caught.value
     assert [a.status or type(a.error).__name__ for a in error.attempts] == [503, "ReadError", "ServerDisconnected"]
     assert error.__notes__ == ["3 attempts: 503, ReadError, ServerDisconnected; the last was not retried: attempts"]
     assert str(error) == "gone [GET https://example.com/?api_key=***, attempt 3, after 2 s]"
@@ -261,5 +263,6 @@ async def test_a_middleware_that_gives_a_hop_up_leaves_no_toll(clock):
         two = asyncio.create_task(client.get(URL, tag="slow"))
         assert (await one).status == 200
         await two
-        assert client._core.state.budget.total_tokens == 5
+        left: Any = client._core.state.budget
+        assert left.total_tokens == 5
         nothing_left(client)

@@ -20,9 +20,10 @@ async def test_a_branch_has_its_own_task_and_the_slot():
         call: Any = client._core.begin(request)
         assert call_of(request) is call
         assert call.deadline == call.started + 5
-        call.ticket = ticket = object()
+        ticket: Any = object()
+        call.ticket = ticket
         task: Any = asyncio.current_task()
-        branch = call.branch(task)
+        branch: Any = call.branch(task)
         assert (branch.guard.task, branch.ticket, call.ticket) == (task, ticket, None)
         assert branch.attempts is call.attempts
         branch.retries, branch.resent = 2, True

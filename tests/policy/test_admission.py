@@ -365,7 +365,7 @@ def test_turns_without_members():
     turns: Any = Turns()
     member = Member()
     assert bool(turns) is False
-    assert turns.level is None
+    assert [turns.level] == [None]
     turns.pass_on(member)
     turns.put(member, 3)
     turns.put(member, 3)

@@ -97,7 +97,8 @@ async def test_a_dead_idle_connection_is_resent_once_for_nothing(clock, retry):
         assert [a.number for a in response.attempts] == [1, 2]
         assert "sent again" in response.attempts[0].reason
         assert handler.fresh == [False, True]
-        assert client._core.state.budget.total_tokens == 2500
+        budget: Any = client._core.state.budget
+        assert budget.total_tokens == 2500
         nothing_left(client)
 
 

@@ -22,7 +22,7 @@ _UNITS = 100  # units that need no wait, done in one go before others on the loo
 class Crew:
     """As many workers as there are units that run or sleep between two attempts; one that has no unit waits for it.
 
-    `finish(result)` is called once for each unit that was added; `fail(error)` when a worker ended in a way that no unit
+    `finish(unit, result)` is called once for each unit that was added; `fail(error)` when a worker ended in a way that no unit
     accounts for (a KeyboardInterrupt, a cancellation from outside), just before the `finish` of its unit. All run in the
     context that the crew was made in. `fetch()` is called when units were taken, which makes room for more.
     """
@@ -44,7 +44,7 @@ class Crew:
     def __init__(
         self,
         work: Work,
-        finish: Callable[[Result[Any]], None],
+        finish: Callable[[Unit, Result[Any]], None],
         fail: Callable[[BaseException], None],
         fetch: Callable[[], None],
     ) -> None:
@@ -114,7 +114,7 @@ class Crew:
                 unit = self.running[task] = ready.popleft()
                 result = await self._run(unit, guard)
                 self.running[task] = None
-                self._finish(result)
+                self._finish(unit, result)
                 if task.cancelling():  # cancelled, and the unit finished all the same
                     return
                 units += 1
@@ -150,7 +150,7 @@ class Crew:
         elif (error := task.exception()) is not None:
             self._fail(error)
         if unit is not None:
-            self._finish(unfinished(unit, "cancelled", self._work.clock.now(), started=True))
+            self._finish(unit, unfinished(unit, "cancelled", self._work.clock.now(), started=True))
         if self.ready:  # it may have been woken for one of these
             self._call_out()
 

@@ -21,15 +21,15 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.batch.crew import Crew, current_task
+from asynchttp.batch.intake import Intake
 from asynchttp.batch.work import Unit, bad_item, unfinished
 from asynchttp.policy.admission import Group, Ticket
 from asynchttp.policy.failures import MaxFailures
+from asynchttp.policy.portion import Portion, portion_of
 from asynchttp.policy.reorder import Window
 from asynchttp.values.errors import ClientClosed, TooManyFailures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from asynchttp.batch.progress import Meter
     from asynchttp.batch.source import Source
     from asynchttp.batch.work import Work
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from asynchttp.runtime.deadlines import Deadlines
     from asynchttp.values.result import Result
 
-_PULLS = 100  # items read in one go before others on the loop have their turn
+_EXPRESS = 1  # above the default, so that no portion holds it
 _closing: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references to tasks
 
 
@@ -64,9 +64,7 @@ class FanOut:
         meter: Meter | None,
     ) -> None:
         """Read nothing and start nothing yet."""
-        self.source = source
         self.work = work
-        self.exhausted = False
         self.pulled = self.pending = self.finished = self.failed = self.skipped = self.cancelled = 0
         self.group = Group(concurrency)
         self.started = False
@@ -81,15 +79,19 @@ class FanOut:
         self._window: Window[Result[Any]] = Window(ordered=ordered)
         # By index, for those that may have to be let in before others; the first of a dict is not found in O(1).
         self._parked: OrderedDict[int, Unit] | None = OrderedDict() if ordered else None
-        self._crew = Crew(work, self._finish, self._crash, self._fill)
-        self._pump: asyncio.Task[None] | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._portion = Portion(portion_of(width))
+        self._intake = Intake(source, self, self._accept, self._over)
+        self._crew = Crew(work, self._ran, self._crash, self._intake.fill)
         self._taker: asyncio.Future[None] | None = None
         self._timer: Any = None
-        self._pulling = False
         self._failure: BaseException | None = None
 
     # ── the consumer's side ──────────────────────────────────────────────────
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the source was read to its end."""
+        return self._intake.exhausted
 
     @property
     def done(self) -> bool:
@@ -145,73 +147,18 @@ class FanOut:
         if self._batch_timeout is not None:
             due = self.work.clock.now() + self._batch_timeout
             self._timer = self._deadlines.add(due, self.end, "batch")
-        if self.source.async_iterator is not None:
-            self._pump = asyncio.get_running_loop().create_task(self._pull_async())
-        else:
-            self._fill()
+        self._intake.start()
 
     @property
-    def _has_room(self) -> bool:
-        group = self.group
-        return self.ended is None and not group.paused and group.waiting < self._lookahead and self.pending < self._most
+    def room(self) -> int:
+        """How many more items may be read before something has to finish, or the consumer to take something."""
+        if self.ended is not None or self.group.paused:
+            return 0
+        waiting = self.group.waiting + self._portion.waiting
+        return min(self._lookahead - waiting, self._most - self.pending)
 
-    def _fill(self) -> None:
-        """Pull from a sync source while there is room, with a pause for the others on the loop."""
-        iterator = self.source.iterator
-        if iterator is None:
-            if self._room is not None and not self._room.done() and self._has_room:
-                self._room.set_result(None)
-        elif not self._pulling:  # a bad item finishes at once and comes back here
-            self._pulling = True
-            try:
-                self._pull(iterator)
-            finally:
-                self._pulling = False
-
-    def _pull(self, iterator: Iterator[Any]) -> None:
-        for _ in range(_PULLS):
-            if self.exhausted or not self._has_room:
-                return
-            try:
-                item = next(iterator)
-            except StopIteration:
-                self._exhaust(None)
-            except BaseException as error:
-                self._exhaust(error)  # raised to the consumer when the rest is done
-                if isinstance(error, KeyboardInterrupt | SystemExit):
-                    raise
-            else:
-                self._accept(item)
-        asyncio.get_running_loop().call_soon(self._fill)
-
-    async def _pull_async(self) -> None:
-        iterator = self.source.async_iterator
-        assert iterator is not None
-        items = 0
-        try:
-            async for item in iterator:
-                if self.ended is not None:  # it did not let itself be cancelled
-                    break
-                self._accept(item)
-                items += 1
-                if not items % _PULLS:
-                    await asyncio.sleep(0)
-                while not self._has_room:
-                    self._room = asyncio.get_running_loop().create_future()
-                    await self._room
-        except BaseException as error:
-            if self.ended is None:
-                self._exhaust(error)  # raised to the consumer when the rest is done
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-        else:
-            if self.ended is None:
-                self._exhaust(None)
-        finally:
-            await self.source.aclose()
-
-    def _exhaust(self, error: BaseException | None) -> None:
-        self.exhausted = True
+    def _over(self, error: BaseException | None) -> None:
+        """The source came to its end, or raised what the consumer gets when the rest is done."""
         if error is not None:
             error.add_note(f"raised by the source of the fan-out after {self.pulled} items")
             self._failure = self._failure or error
@@ -220,7 +167,7 @@ class FanOut:
 
     def _accept(self, item: Any) -> None:
         tag = None
-        if self.source.tagged:
+        if self._intake.source.tagged:
             tag, item = item
         unit = Unit(self.pulled, item, self.work.clock.now(), tag)
         self.pulled += 1
@@ -230,18 +177,29 @@ class FanOut:
         except Exception as error:  # noqa: BLE001  a bad item is that item's failure
             self._finish(bad_item(unit, error))
             return
-        self._enter(unit, self.group)
-        assert unit.ticket is not None
-        if unit.ticket.state == "waiting":
+        unit.held = not self._portion.enter(unit.key, unit.priority, unit.index, unit)
+        if unit.held or not self._enter(unit, self.group):
             if self._parked is not None:
                 self._parked[unit.index] = unit
             if unit.queue is not None:
                 unit.timer = self._deadlines.add(unit.since + unit.queue, self._overdue, unit)
 
-    def _enter(self, unit: Unit, group: Group) -> None:
+    def _enter(self, unit: Unit, group: Group) -> bool:
+        """Queue for a slot; True when it is there at once."""
         ticket = unit.ticket = Ticket(unit.key, group, unit.priority, wake=self._admitted, owner=unit)
-        if self.work.gate.admission.enter(ticket):
+        admitted = self.work.gate.admission.enter(ticket)
+        if admitted:
             self._admitted(ticket)
+        return admitted
+
+    def _leave(self, unit: Unit) -> None:
+        """`unit` is finished: another of its host may queue, if its portion was used up."""
+        while (next_ := self._portion.leave(unit.key)) is not None:
+            if next_.held:  # not one that is overdue, or that was let in out of turn
+                next_.held = False
+                if self.ended is None:
+                    self._enter(next_, self.group)
+                break
 
     # ── let in, run, finish ──────────────────────────────────────────────────
 
@@ -259,10 +217,22 @@ class FanOut:
             unit.timer = None
 
     def _overdue(self, unit: Unit) -> None:
-        assert unit.ticket is not None
         self._unpark(unit)
-        self.work.gate.withdraw(unit.ticket)
+        self._withdraw(unit)
         self._finish(unfinished(unit, "queue", self.work.clock.now(), started=False))
+
+    def _withdraw(self, unit: Unit) -> None:
+        """Take it out of the queue, or out of those that are held back from it."""
+        if unit.held:
+            unit.held = False
+            return
+        assert unit.ticket is not None
+        self.work.gate.withdraw(unit.ticket)
+        self._leave(unit)
+
+    def _ran(self, unit: Unit, result: Result[Any]) -> None:
+        self._leave(unit)
+        self._finish(result)
 
     def _finish(self, result: Result[Any]) -> None:
         self.pending -= 1
@@ -311,7 +281,7 @@ class FanOut:
             if group.paused:
                 self.work.gate.resume(group)
             if not self.exhausted:
-                self._fill()
+                self._intake.fill()
             return
         if not group.paused:
             self.work.gate.pause(group)
@@ -321,8 +291,8 @@ class FanOut:
             if unit.index >= window.head + self._most - self._lookahead:
                 break
             del self._parked[unit.index]
-            assert unit.ticket is not None
-            self.work.gate.withdraw(unit.ticket)
+            self._withdraw(unit)
+            self._portion.enter(unit.key, _EXPRESS, unit.index, unit)
             self._enter(unit, group.express)
 
     # ── endings ──────────────────────────────────────────────────────────────
@@ -332,17 +302,17 @@ class FanOut:
         if self.ended is not None:
             return
         self.ended = why
-        if self._pump is not None:
-            self._pump.cancel()
+        self._intake.stop()
         now = self.work.clock.now()
         gate, ready = self.work.gate, self._crew.ready
         gate.pause(self.group)  # a slot that is given back here must not let the next one in
         parked = (*gate.admission.parked(self.group), *gate.admission.parked(self.group.express))
         # In the express, what is not a unit is an attempt of a call that runs.
-        for unit in [*ready, *(ticket.owner for ticket in parked if isinstance(ticket.owner, Unit))]:
-            assert unit.ticket is not None
+        queued = (ticket.owner for ticket in parked if isinstance(ticket.owner, Unit))
+        held = [unit for unit in self._portion.withdraw() if unit.held]
+        for unit in [*ready, *queued, *held]:
             self._unpark(unit)
-            gate.withdraw(unit.ticket)
+            self._withdraw(unit)
             self._finish(unfinished(unit, why, now, started=False))
         ready.clear()
         if why != "closed":  # the engine that closes ends its own calls, after their grace
@@ -384,12 +354,9 @@ class FanOut:
         if not self.done:
             self.end("cancelled")
         self._settle()
-        tasks = [task for task in (*self._crew.running, self._pump) if task not in {None, current_task()}]
+        tasks = [task for task in (*self._crew.running, self._intake.task) if task not in {None, current_task()}]
         try:
             if tasks:
                 await asyncio.wait(tasks)
         finally:
-            self.source.close()
-        pump, self._pump = self._pump, None
-        if pump is not None and pump.done() and not pump.cancelled() and (error := pump.exception()):
-            raise error
+            self._intake.close()

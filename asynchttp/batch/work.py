@@ -28,6 +28,7 @@ class Unit:
 
     __slots__ = (
         "call",
+        "held",
         "index",
         "item",
         "key",
@@ -55,6 +56,7 @@ class Unit:
         self.queued = 0.0
         self.ticket: Ticket | None = None
         self.timer: Any = None
+        self.held = False  # back from the queue, because its host has its portion of the fan-out
 
 
 class Work(Protocol):

@@ -25,7 +25,7 @@ from asynchttp.batch.intake import Intake
 from asynchttp.batch.work import Unit, bad_item, unfinished
 from asynchttp.policy.admission import Group, Ticket
 from asynchttp.policy.failures import MaxFailures
-from asynchttp.policy.portion import Portion, portion_of
+from asynchttp.policy.portion import Portion
 from asynchttp.policy.reorder import Window
 from asynchttp.values.errors import ClientClosed, TooManyFailures
 
@@ -57,6 +57,7 @@ class FanOut:
         ordered: bool,
         concurrency: int | None,
         width: int,
+        portion: int | None,
         buffer: int,
         lookahead: int,
         errors: ErrorPolicy,
@@ -79,7 +80,7 @@ class FanOut:
         self._window: Window[Result[Any]] = Window(ordered=ordered)
         # By index, for those that may have to be let in before others; the first of a dict is not found in O(1).
         self._parked: OrderedDict[int, Unit] | None = OrderedDict() if ordered else None
-        self._portion = Portion(portion_of(width))
+        self._portion = Portion(portion)
         self._intake = Intake(source, self, self._accept, self._over)
         self._crew = Crew(work, self._ran, self._crash, self._intake.fill)
         self._taker: asyncio.Future[None] | None = None

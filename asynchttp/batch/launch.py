@@ -9,6 +9,7 @@ from asynchttp.batch.fanout import FanOut
 from asynchttp.batch.progress import Meter
 from asynchttp.batch.source import Source
 from asynchttp.policy.failures import check_errors
+from asynchttp.policy.portion import portion_of
 from asynchttp.values.checks import check_count, check_seconds
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def launch(
     if progress is not None and progress is not False and (not callable(progress) or iscoroutinefunction(progress)):
         msg = f"progress= must be True, False or a plain callable that takes a Progress, not {progress!r}"
         raise TypeError(msg)
-    source = Source(inputs, ordered=ordered)
+    source = inputs if isinstance(inputs, Source) else Source(inputs, ordered=ordered)
     wide = min(concurrency or width or WIDTH, width or concurrency or WIDTH)
     room = buffer or 2 * wide
     return FanOut(
@@ -57,6 +58,8 @@ def launch(
         ordered=ordered,
         concurrency=concurrency,
         width=wide,
+        # Without any limit, the user wants all at once.
+        portion=None if width is None and concurrency is None else portion_of(wide),
         buffer=room,
         lookahead=lookahead or 4 * room,
         errors=check_errors(errors),

@@ -8,6 +8,7 @@ hold up nobody else; each that finishes lets the next one in.
 
 from __future__ import annotations
 
+import sys
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,9 @@ class Portion:
 
     __slots__ = ("_held", "_most", "_open", "waiting")
 
-    def __init__(self, most: int) -> None:
-        """Let `most` items of each host in."""
-        self._most = most
+    def __init__(self, most: int | None) -> None:
+        """Let `most` items of each host in; None for all."""
+        self._most = sys.maxsize if most is None else most
         self._open: dict[Hashable, int] = {}
         self._held: dict[Hashable, list[tuple[int, int, Any]]] = {}
         self.waiting = 0

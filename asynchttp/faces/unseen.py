@@ -1,0 +1,63 @@
+"""Failures that nobody looks at: reported once, with the line that submitted the call."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+
+class Failure:
+    """One failure that several Futures hold, because it was passed on: a look at one of them is a look at it."""
+
+    __slots__ = ("holders", "seen", "subject")
+
+    def __init__(self, subject: str) -> None:
+        """One Future holds it."""
+        self.holders = 1
+        self.seen = False
+        self.subject = subject
+
+
+def failure_of(future: asyncio.Future[Any]) -> BaseException | None:
+    """How a settled future failed, `CancelledError` included; of our own ones without having looked at it."""
+    if future.cancelled():
+        return asyncio.CancelledError()
+    return future._exception if hasattr(future, "_failure") else future.exception()
+
+
+def share(source: Any, heir: Any) -> None:
+    """`heir` fails with what `source` failed with."""
+    failure = source._failure
+    if failure is None:
+        failure = source._failure = Failure(source._subject())
+    failure.holders += 1
+    heir._failure = failure
+
+
+def report(future: Any) -> None:
+    """Called once for each Future, as it goes: say so if it was the last to hold a failure that nobody looked at."""
+    try:
+        failure = future._failure
+    except AttributeError:  # it was never initialised
+        return
+    unseen = future._log_traceback
+    if unseen:
+        future._log_traceback = False  # asyncio's own report would not say where
+    if failure is not None:
+        failure.seen = failure.seen or not unseen
+        failure.holders -= 1
+        unseen = not failure.seen and not failure.holders
+    if unseen:
+        subject = future._subject() if failure is None else failure.subject
+        future.get_loop().call_exception_handler(
+            {"message": f"{subject} failed, and nobody looked at it", "exception": future._exception, "future": future}
+        )
+
+
+def caller(depth: int = 1) -> str:
+    """``file:line`` of the code outside this package that called; O(depth of our own frames)."""
+    frame = sys._getframe(depth)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "asynchttp":
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

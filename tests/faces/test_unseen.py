@@ -1,0 +1,72 @@
+"""Who called, and what is said about a failure that nobody looked at; `test_future.py` has the whole story."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import types
+
+import pytest
+
+from asynchttp.faces.future import Future, Started
+from asynchttp.faces.unseen import caller, failure_of
+
+
+def test_the_caller_is_the_first_frame_that_is_not_ours():
+    """However deep we are in our own code."""
+    ours = types.ModuleType("asynchttp.made_up")
+    ours.__dict__.update(caller=caller)
+    exec("def outer(): return inner()\ndef inner(): return caller()", ours.__dict__)
+    line = sys._getframe().f_lineno + 1
+    assert ours.outer() == f"{__file__}:{line}"
+
+
+def test_a_package_whose_name_begins_like_ours_is_not_ours():
+    """`asynchttp_tools` is a user."""
+    theirs = types.ModuleType("asynchttp_tools")
+    theirs.__dict__.update(caller=caller)
+    exec(compile("def call(): return caller()", "theirs.py", "exec"), theirs.__dict__)
+    assert theirs.call() == "theirs.py:1"
+
+
+def test_with_nobody_outside_the_last_frame_is_named():
+    """Code of ours that is run by no one else's does not fail for that."""
+    script = "import asynchttp.faces.unseen as unseen\n__name__ = 'asynchttp.main'\nprint(unseen.caller())"
+    import subprocess
+
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "<string>:3"
+
+
+@pytest.mark.asyncio
+async def test_the_failure_of_a_foreign_future_counts_as_looked_at():
+    """Ours is only peeked at, so that one that is passed on is still to be looked at."""
+    told = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+
+    async def fail():
+        raise KeyError
+
+    futures = [Started(fail(), loop=loop, where="there:1"), loop.create_task(fail())]
+    await asyncio.wait(futures)
+    assert [type(failure_of(future)) for future in futures] == [KeyError, KeyError]
+    futures.clear()
+    gc.collect()
+    assert told == ["the call submitted at there:1 failed, and nobody looked at it"]
+    cancelled = loop.create_future()
+    cancelled.cancel()
+    assert isinstance(failure_of(cancelled), asyncio.CancelledError)
+
+
+def test_a_future_that_never_began_goes_in_silence():
+    """`Started` without a coroutine is a mistake of ours, and its `__del__` adds no second one."""
+    loop = asyncio.new_event_loop()
+    with pytest.raises(TypeError, match="coroutine"):
+        Started(None, loop=loop, where="")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        Started()  # type: ignore[call-arg]
+    gc.collect()
+    loop.close()
+    assert issubclass(Started, Future)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
 def pytest_asyncio_loop_factories(config, item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Every asynchronous test runs on asyncio's own loop and on uvloop."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def interrupt_main(done: threading.Event) -> None:
+    """Send Ctrl-C to the main thread, until `done` says that it came.
+
+    One that comes just before a lock is waited for, when Python has looked for signals the last time, would not be seen.
+    """
+
+    def send() -> None:
+        while not done.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            done.wait(1)
+
+    threading.Thread(target=send, daemon=True).start()
 
 
 def open_sockets() -> set[str]:

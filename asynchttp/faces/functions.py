@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asynchttp.batch.launch import launch
@@ -11,6 +10,7 @@ from asynchttp.batch.results import Results
 from asynchttp.batch.work import Applying
 from asynchttp.faces.progress import bar
 from asynchttp.runtime import clock as clocks
+from asynchttp.runtime.portal import new_event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -76,9 +76,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         RuntimeError: an event loop runs in this thread already.
     """
     # Where a loop runs, `asyncio.run` says so before it makes one of its own; `Runner` only after.
-    if importlib.util.find_spec("uvloop") is None or asyncio._get_running_loop() is not None:
+    if asyncio._get_running_loop() is not None:
         return asyncio.run(main)
-    import uvloop  # noqa: PLC0415  an extra, found at run time
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)

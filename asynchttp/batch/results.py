@@ -13,21 +13,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Results(Generic[T]):
-    """The results of a fan-out, one `Result` per item, by ``async for``.
+class Facts:
+    """What is known about a fan-out at any time; all holders of one show the same."""
 
-    With ``async with`` around it, leaving the block cancels what still runs and waits until it is gone. A bare ``break``
-    does so when the last reference to this object drops, or when the client closes, with a `ResourceWarning`. Nothing is read or sent before the
-    first result is asked for. One consumer at a time.
-    """
-
-    __slots__ = ("__weakref__", "_fanout", "_loop", "_over")
+    __slots__ = ("_fanout",)
 
     def __init__(self, fanout: FanOut) -> None:
-        """Hold `fanout`; it does not know its holder, so that dropping this object can end it."""
+        """Look at `fanout`."""
         self._fanout = fanout
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._over = False
 
     @property
     def exhausted(self) -> bool:
@@ -58,6 +51,30 @@ class Results(Generic[T]):
     def cancelled(self) -> int:
         """Items that were read, and ended by leaving early or by the error policy, without a result."""
         return self._fanout.cancelled
+
+    def __repr__(self) -> str:
+        """Where it is."""
+        fanout = self._fanout
+        return (
+            f"<{type(self).__name__}: {fanout.finished} finished, {fanout.failed} failed, {fanout.pending} under way>"
+        )
+
+
+class Results(Facts, Generic[T]):
+    """The results of a fan-out, one `Result` per item, by ``async for``.
+
+    With ``async with`` around it, leaving the block cancels what still runs and waits until it is gone. A bare ``break``
+    does so when the last reference to this object drops, or when the client closes, with a `ResourceWarning`. Nothing is read or sent before the
+    first result is asked for. One consumer at a time.
+    """
+
+    __slots__ = ("__weakref__", "_loop", "_over")
+
+    def __init__(self, fanout: FanOut) -> None:
+        """Hold `fanout`; it does not know its holder, so that dropping this object can end it."""
+        super().__init__(fanout)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = False
 
     def __aiter__(self) -> Self:
         """The results themselves."""
@@ -118,8 +135,3 @@ class Results(Generic[T]):
             source=self,
             stacklevel=2,
         )
-
-    def __repr__(self) -> str:
-        """Where it is."""
-        fanout = self._fanout
-        return f"<Results: {fanout.finished} finished, {fanout.failed} failed, {fanout.pending} under way>"

@@ -5,9 +5,13 @@ async for result in client.map(urls):
 print(result)
 """
 
+from asynchttp import sync
 from asynchttp.batch.results import Results
 from asynchttp.faces.client import Client
 from asynchttp.faces.functions import amap, run
+from asynchttp.faces.oneliners import delete, gather, get, head, options, patch, post, put, query, request
+from asynchttp.faces.sync import SyncClient, SyncResults
+from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.observe import LogEvents
 from asynchttp.policy.auth import BasicAuth, BearerAuth
 from asynchttp.policy.backoff import Backoff
@@ -119,6 +123,9 @@ __all__ = [
     "StatusError",
     "StreamConsumed",
     "StreamResponse",
+    "SyncClient",
+    "SyncResults",
+    "SyncStreamResponse",
     "TLSError",
     "Timeout",
     "TimeoutError",
@@ -132,5 +139,16 @@ __all__ = [
     "WriteError",
     "__version__",
     "amap",
+    "delete",
+    "gather",
+    "get",
+    "head",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "query",
+    "request",
     "run",
+    "sync",
 ]

@@ -263,18 +263,13 @@ class Client:
             ExceptionGroup: none was ok; it holds the errors, at most a hundred of them.
             ValueError: there were no inputs.
         """
-        failures: list[Exception] = []
+        failures = Failures()
         async with self.as_completed(inputs, **options) as results:
             async for result in results:
                 if result.ok:
                     return result
-                if isinstance(result.error, Exception) and len(failures) < _FIRST_ERRORS:
-                    failures.append(result.error)
-            if not failures:
-                msg = "first() needs at least one input"
-                raise ValueError(msg)
-            msg = f"none of {results.finished} inputs was ok"
-            raise ExceptionGroup(msg, failures)
+                failures.add(result)
+        raise failures.error(results.finished)
 
     def _fan_out(self, inputs: Any, ordered: Any, options: Any) -> Results[Response]:
         core = self._core
@@ -329,6 +324,25 @@ class Client:
         """Where it points and whether it is closed."""
         base = "" if self._core.base is None else f" {mask_url(self._core.base)}"
         return f"<Client{base}{' (closed)' if self._core.closed else ''}>"
+
+
+class Failures:
+    """What `first` raises when no result is ok."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._errors: list[Exception] = []
+
+    def add(self, result: Result[Response]) -> None:
+        """Keep the error of a result, if there are not too many."""
+        if isinstance(result.error, Exception) and len(self._errors) < _FIRST_ERRORS:
+            self._errors.append(result.error)
+
+    def error(self, finished: int) -> Exception:
+        """All of them as one."""
+        if not self._errors:
+            return ValueError("first() needs at least one input")
+        return ExceptionGroup(f"none of {finished} inputs was ok", self._errors)
 
 
 def _below_400(response: Response) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import doctest
 import gc
 import importlib
+import inspect
 import pkgutil
 import re
 import sys
@@ -79,7 +80,11 @@ def test_most_pages_show_code():
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs(name, capsys):
     """As `python -m examples.<name>` would, over real sockets, and it shows something."""
-    asyncio.run(importlib.import_module(f"examples.{name}").main())
+    main = importlib.import_module(f"examples.{name}").main
+    if inspect.iscoroutinefunction(main):
+        asyncio.run(main())
+    else:
+        main()
     gc.collect()
     assert capsys.readouterr().out
 

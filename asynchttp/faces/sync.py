@@ -246,6 +246,7 @@ class SyncResults(Facts, Generic[T]):
 
     def __next__(self) -> Result[T]:
         """The next result, in input order or as they come."""
+        self._portal.check()  # before the lock, which one who waits for the loop may hold
         with self._lock:
             while not self._ready:
                 if self._over:
@@ -290,6 +291,7 @@ class SyncResults(Facts, Generic[T]):
 
     def close(self) -> None:
         """Cancel what runs, and wait until it is gone; again does nothing."""
+        self._portal.check()
         self._over = True
         self._ready.clear()
         iterator, self._iterator = self._iterator, None

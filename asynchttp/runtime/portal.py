@@ -53,6 +53,12 @@ class Portal:
         """Whether this is a forked process, which has no part in it."""
         return self._host.pid != os.getpid()
 
+    def check(self) -> None:
+        """Raise the RuntimeError of `run`, where it would be raised."""
+        refusal = self._host.refusal()
+        if refusal is not None:
+            raise refusal
+
     def run(self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Await ``function(...)`` on the loop, in a copy of this thread's context, and give what it gives.
 
@@ -92,8 +98,7 @@ class Portal:
         except StopIteration as end:
             value: T = end.value
             return value
-        if hasattr(steps, "close"):
-            steps.close()
+        steps.close()
         raise _closed()
 
     def post(self, callback: Callable[[], object]) -> bool:
@@ -145,8 +150,8 @@ class Host:
 
     # ── other threads ────────────────────────────────────────────────────────
 
-    def admit(self, call: _Call[Any]) -> Exception | None:
-        """Have `call` begin on the loop; or say why not."""
+    def refusal(self) -> RuntimeError | None:
+        """Why this thread or process cannot use it, if so."""
         if self.pid != os.getpid():  # first: the lock may have been held at the fork
             msg = "this client was made before a fork; a forked process needs a client of its own"
             return RuntimeError(msg)
@@ -156,6 +161,13 @@ class Host:
                 "where waiting for it would last for ever; use `await call_next(request)`, or another thread"
             )
             return RuntimeError(msg)
+        return None
+
+    def admit(self, call: _Call[Any]) -> Exception | None:
+        """Have `call` begin on the loop; or say why not."""
+        refusal = self.refusal()
+        if refusal is not None:
+            return refusal
         with self._lock:
             if self.exiting and threading.current_thread().daemon:
                 return None  # the interpreter ends, and a daemon thread stays where it is

@@ -556,6 +556,24 @@ def test_closing_while_another_thread_waits_for_results():
     assert [type(result.error) for result in came] == [type(None), ClientClosed]
 
 
+def test_results_on_the_loops_own_thread():
+    """Who asks there is told so; the thread that waits for results loses none."""
+    told: list[str] = []
+
+    def ask(event):
+        for wrong in (results.__next__, results.close):
+            try:
+                wrong()
+            except RuntimeError as error:
+                told.append(str(error))
+
+    with mocked(observers=[ask]) as client:
+        results = client.map(iter(["/1", "/2"]))
+        assert len(list(results)) == 2
+    assert told
+    assert {"on the thread of its own loop" in text for text in told} == {True}
+
+
 def test_threads_may_take_turns():
     """Several threads share one iterator, and each result goes to one of them."""
     urls = [f"/{number}" for number in range(400)]

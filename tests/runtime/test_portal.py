@@ -319,6 +319,35 @@ def test_a_thread_that_cannot_start(portal, monkeypatch):
     assert portal.run(double, 1) == 2
 
 
+def test_the_end_of_the_interpreter(portal, left):
+    """What the exit handler does: all portals end, and nobody new gets in; in programs of their own below."""
+    portal.run(double, 1)
+    portals._at_exit()
+    assert left == ["left"]
+    with pytest.raises(ClientClosed):  # this thread is no daemon
+        portal.run(double, 1)
+
+
+def test_what_a_forked_process_may_not(portal, monkeypatch):
+    """Everything says so or does nothing; in programs of their own below."""
+    portal.run(double, 1)
+    host = portal._host
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "pid", -1)
+        assert portal.foreign
+        for ask in (lambda: portal.run(double, 1), lambda: portal.finish(double, 1), portal.check):
+            with pytest.raises(RuntimeError, match="before a fork"):
+                ask()
+        assert portal.post(list) is False
+        portal.close()
+        patch.setattr(portals, "_inherited", [])
+        patch.setattr(portals, "_running", {host})
+        portals._after_fork()
+        assert (portals._running, portals._inherited) == (set(), [{host}])
+    portal.check()
+    assert portal.run(double, 1) == 2
+
+
 PRELUDE = """
 import asyncio, os, sys, threading
 from asynchttp.runtime.portal import Portal

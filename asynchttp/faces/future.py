@@ -391,7 +391,7 @@ class _Waiter(asyncio.Future[None]):
         """The task is being cancelled; the last one to go takes the Future with it, and sees it off."""
         if self.done():
             return False
-        if self._for.done() or self._for._waiting > 1:
+        if self._for._waiting > 1:
             self._for.remove_done_callback(self)
             return super().cancel(msg)
         self.left = True

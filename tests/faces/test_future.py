@@ -563,6 +563,30 @@ async def test_cancelling_a_finally_that_cleans_up_cancels_the_cleanup():
     assert cleanup.gone
 
 
+@pytest.mark.parametrize("at", ["call", "cleanup"])
+@pytest.mark.asyncio
+async def test_a_cancelled_finally_is_cancelled_whatever_resists(at):
+    """A call, or a cleanup, that answers its cancellation with a value does not undo it; the handler runs once."""
+    calls: list[Any] = []
+
+    async def stubborn():
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            return "stubborn"
+
+    def cleanup():
+        calls.append(1)
+        return stubborn() if at == "cleanup" else None
+
+    future = (submit(stubborn()) if at == "call" else submit()).finally_(cleanup)
+    await turns()
+    future.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await future
+    assert calls == [1]
+
+
 @pytest.mark.asyncio
 async def test_stop_iteration_from_a_handler():
     """It cannot travel through an `await`, so it is wrapped, as generators do it."""
@@ -1006,9 +1030,9 @@ async def test_done_result_and_exception_of_a_pending_future():
 
 
 async def collected():
-    for _ in range(3):
-        await turns()
-        gc.collect()
+    await turns()
+    gc.collect()
+    await turns()
 
 
 def here(offset=0):
@@ -1180,12 +1204,9 @@ def test_an_interrupt_stops_the_loop(where, interrupt, loop_kind):
         stop()
 
     async def main():
-        if where == "call":
-            await submit(call())
-        elif where == "then":
-            await submit().then(stop)
-        else:
-            await submit().finally_(stop)
+        kept = submit(call()) if where == "call" else getattr(submit(), where)(stop)
+        await asyncio.get_running_loop().create_future()
+        await kept
 
     with pytest.raises(interrupt), asyncio.Runner(loop_factory=loop_kind) as runner:
         runner.run(main())

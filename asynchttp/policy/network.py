@@ -29,7 +29,9 @@ class Network:
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        check_seconds("Network(keepalive=)", self.keepalive)
+        if check_seconds("Network(keepalive=)", self.keepalive) is None:  # aiohttp would put its own default there
+            msg = "Network(keepalive=) must be a number of seconds, not None; Limits(idle=0) keeps no connection at all"
+            raise TypeError(msg)
         if self.unix_socket is not None and (self.resolver is not None or self.local_address is not None):
             msg = "Network(unix_socket=) goes to one socket: resolver and local_address have no meaning beside it"
             raise ValueError(msg)

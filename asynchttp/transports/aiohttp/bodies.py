@@ -11,6 +11,8 @@ from asynchttp.values.body import StreamBody, check_chunk
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
+    from asynchttp.runtime.call import Watch
+
 PIECE = 64 * 2**10
 # aiohttp warns about larger ones and would write them in one go.
 LARGE = 2**20
@@ -20,14 +22,15 @@ class Upload(Payload):
     """One sending of a body.
 
     `error` is what the user's own iterable raised, kept so that nobody takes it for a network error. The iterator is
-    closed when the sending ends, however it ends: by aiohttp's writer task, in which it runs.
+    closed when the sending ends, however it ends: by aiohttp's writer task, in which it runs. `watch` hears of each piece.
     """
 
-    def __init__(self, body: bytes | StreamBody) -> None:
+    def __init__(self, body: bytes | StreamBody, watch: Watch | None = None) -> None:
         """Nothing was read yet."""
         super().__init__(body)
         self._size = body.length if isinstance(body, StreamBody) else len(body)
         self.error: Exception | None = None
+        self._watch = watch
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  aiohttp's signature
         """Refuse: the body is read once, by sending it."""
@@ -36,10 +39,16 @@ class Upload(Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send it, piece by piece."""
         body = self._value
+        watch = self._watch
+        if watch is not None:
+            watch.uploads(self._size)
         if isinstance(body, bytes):
             view = memoryview(body)
             for start in range(0, len(body), PIECE):
-                await writer.write(view[start : start + PIECE])
+                piece = view[start : start + PIECE]
+                await writer.write(piece)
+                if watch is not None:
+                    watch.sent(len(piece))
             return
         try:
             source = body.open()
@@ -47,9 +56,11 @@ class Upload(Payload):
             self.error = error
             raise
         try:
-            while (piece := await self._next(source)) is not None:
-                if piece:  # an empty chunk would say that the body is over
-                    await writer.write(piece)
+            while (chunk := await self._next(source)) is not None:
+                if chunk:  # an empty chunk would say that the body is over
+                    await writer.write(chunk)
+                    if watch is not None:
+                        watch.sent(len(chunk))
         finally:
             await _close(source)
 

@@ -10,6 +10,8 @@ import ssl
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError, TransferEncodingError
+from yarl import URL
 
 from asynchttp.values.errors import (
     CertificateError,
@@ -29,7 +31,8 @@ from asynchttp.values.errors import (
     TruncatedResponse,
     WriteError,
 )
-from asynchttp.values.masking import mask_text
+from asynchttp.values.masking import mask_text, mask_url
+from asynchttp.values.request import NO_HEADERS
 
 if TYPE_CHECKING:
     from asynchttp.transports.aiohttp.wire import SessionWire
@@ -38,8 +41,8 @@ if TYPE_CHECKING:
 _LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 # getaddrinfo's answers that say "ask again later".
 _TEMPORARY = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL})
-# Where the parser begins to quote what it read.
-_QUOTED = re.compile(r"""[:\s]*b['"]""")
+# Where the parser begins to quote what it read; within a repr its line ends and quotes are escaped.
+_QUOTED = re.compile(r"""(?:[:\s]|\\n)*(?<!\w)b\\?['"]""")
 
 
 def translate(  # noqa: PLR0911  one return for each kind of error
@@ -70,6 +73,40 @@ def translate(  # noqa: PLR0911  one return for each kind of error
     return TransportError(f"{type(error).__name__}: {_said(error)}", sent=_sent(wire))
 
 
+def masked(error: BaseException) -> BaseException:
+    """`error`, to be shown as a cause: without header fields, and without the secrets of its URL (rule 42).
+
+    It and what it came from are changed in place, because copies would lose their tracebacks.
+    """
+    todo: list[BaseException | None] = [error]
+    seen = set()
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        todo += (one.__cause__, one.__context__)
+        if isinstance(one, HttpProcessingError):
+            one.message, one.headers = _unquoted(one.message), None
+            one.args = (one.message,)
+        elif isinstance(one, aiohttp.ClientResponseError):
+            url = URL(mask_url(one.request_info.real_url), encoded=True)
+            one.request_info = aiohttp.RequestInfo(url, one.request_info.method, NO_HEADERS, url)
+            one.message, one.headers = _unquoted(one.message), None
+            one.args = (one.request_info, one.history)
+        elif isinstance(one, aiohttp.ServerDisconnectedError):
+            one.message = _said(one)
+            one.args = (one.message,)
+        elif isinstance(one, aiohttp.ClientPayloadError):
+            one.args = (_unquoted(str(one)),)
+    return error
+
+
+def _unquoted(message: str) -> str:
+    """What the parser says, without what it read."""
+    return " ".join(_QUOTED.split(message, maxsplit=1)[0].split()).rstrip(":")
+
+
 def _sent(wire: SessionWire) -> bool | None:
     if not wire.connected:
         return False
@@ -79,7 +116,7 @@ def _sent(wire: SessionWire) -> bool | None:
 def _malformed(message: str) -> ProtocolError:
     """What the parser refused; header fields are not quoted, because they may be secrets."""
     said, _, quoted = message.partition("\n\n")
-    said = " ".join(_QUOTED.split(said, maxsplit=1)[0].split()).rstrip(":")
+    said = _unquoted(said)
     # The parser says it in words only; the exception's type is lost on the way.
     if said.startswith(("Got more than", "Too many headers")):
         return HeadersTooLarge(f"the headers of the answer are too large: {said}", sent=True)
@@ -113,9 +150,9 @@ def _connecting(error: BaseException) -> ConnectError:
 def _payload(error: aiohttp.ClientPayloadError, wire: SessionWire) -> HTTPError:
     if wire.protocol is not None and wire.protocol.refused is not None:
         return _malformed(wire.protocol.refused.message)
-    said = _said(error)
+    said = _unquoted(_said(error))
     lost = None if wire.protocol is None else wire.protocol.lost
-    broken = isinstance(error.__cause__, aiohttp.http_exceptions.TransferEncodingError)
+    broken = isinstance(error.__cause__, TransferEncodingError)
     if broken and lost is None and "Not enough data" not in said:
         return ProtocolError(f"the body's transfer coding is broken: {said}", sent=True)
     return TruncatedResponse(f"the body ended early: {said}", part="body", sent=True)

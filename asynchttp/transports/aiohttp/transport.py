@@ -15,7 +15,7 @@ import aiohttp
 
 from asynchttp.runtime.call import call_of
 from asynchttp.transports.aiohttp.bodies import LARGE, Upload
-from asynchttp.transports.aiohttp.failures import translate
+from asynchttp.transports.aiohttp.failures import masked, translate
 from asynchttp.transports.aiohttp.wire import TCP, WIRE, SessionWire, Unix
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.errors import ClientClosed, HeadersTooLarge, HTTPError, ProtocolError, TruncatedResponse
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import ssl
 
     from asynchttp.policy.network import Network
+    from asynchttp.runtime.call import Watch
     from asynchttp.values.request import Request
 
 # We set these ourselves, or mean it when we do not.
@@ -76,7 +77,7 @@ class AiohttpTransport:
         call = call_of(request)
         clocks = call.clocks
         wire = call.wire = SessionWire(fresh=call.fresh, watched=self._owned)
-        upload, options = self._options(request)
+        upload, options = self._options(request, call.watch)
         token = WIRE.set(wire)
         try:
             answer = await session.request(
@@ -90,7 +91,7 @@ class AiohttpTransport:
             if upload is not None and upload.error is not None:
                 raise upload.error from None
             failure = translate(error, wire, phase="headers", read=clocks.read, connect=clocks.connect)
-            raise failure from error
+            raise failure from masked(error)
         finally:
             WIRE.reset(token)
         return _answer(request, answer, wire, upload)
@@ -131,7 +132,7 @@ class AiohttpTransport:
         session._retry_connection = False
         return session
 
-    def _options(self, request: Request) -> tuple[Upload | None, dict[str, Any]]:
+    def _options(self, request: Request, watch: Watch | None) -> tuple[Upload | None, dict[str, Any]]:
         options: dict[str, Any] = {"headers": request.headers}
         if self._proxy is not None:
             options["proxy"] = self._proxy
@@ -142,10 +143,10 @@ class AiohttpTransport:
         body = request.body
         if body is None:
             return None, options
-        if isinstance(body, bytes) and len(body) < LARGE:
+        if isinstance(body, bytes) and len(body) < LARGE and watch is None:
             options["data"] = body
             return None, options
-        options["data"] = upload = Upload(body)
+        options["data"] = upload = Upload(body, watch)
         return upload, options
 
 
@@ -246,7 +247,7 @@ class _Body:
             if self._upload is not None and self._upload.error is not None:
                 raise self._upload.error from None
             failure = translate(error, self._wire, phase="body", read=self._read, connect=None)
-            raise self._with_sizes(failure) from error
+            raise self._with_sizes(failure) from masked(error)
         finally:
             if protocol is not None and not content.is_eof():
                 protocol.awaited = False

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 
     from asynchttp.policy.decode import ContentDecoder
+    from asynchttp.runtime.call import Watch
     from asynchttp.runtime.deadlines import Deadlines
     from asynchttp.values.protocols import ByteStream
     from asynchttp.values.request import Request
@@ -50,14 +51,16 @@ class StreamResponse(Answer):
     """
 
     __slots__ = (
-        "_buffered",
         "_closing",
+        "_coded",
         "_deadlines",
         "_due",
         "_on_close",
+        "_reader",
         "_source",
         "_started",
         "_state",
+        "_watch",
         "received",
     )
 
@@ -78,25 +81,29 @@ class StreamResponse(Answer):
         self._state = "open"  # open -> reading -> closed
         self._on_close: list[Callable[[], object]] = []
         self._closing: HTTPError | None = None
+        self._coded = True
         self._deadlines: Deadlines | None = None
+        self._reader: Guard | None = None  # of the task that waits for a chunk just now
         self._started = 0.0
         self._due: float | None = None
+        self._watch: Watch | None = None
         #: Bytes of the body that have arrived, before decoding.
         self.received = 0
 
     @classmethod
     def of(cls, response: Response) -> Self:
-        """A stream over an answer that is there as a whole."""
+        """A stream over an answer that is there as a whole; if its body was dropped, reading says so."""
         stream = cls(
             response.status,
             headers=response.headers,
-            stream=_Whole(response.content),
+            stream=_whole(response),
             request=response._request,
             reason=response.reason,
             http_version=response.http_version,
         )
-        stream.framing = "none"  # its content is decoded already
-        stream.attempts, stream.history, stream.elapsed = response.attempts, response.history, response.elapsed
+        stream._coded = False
+        for name in ("attempts", "elapsed", "framing", "history", "trailers", "undecoded"):
+            setattr(stream, name, getattr(response, name))
         return stream
 
     # ── life ─────────────────────────────────────────────────────────────────
@@ -120,7 +127,17 @@ class StreamResponse(Answer):
         self._due = due
 
     async def aclose(self) -> None:
-        """Release the slot and the connection; again does nothing. Cancelling it still releases both."""
+        """Release the slot and the connection; again does nothing. Cancelling it still releases both.
+
+        Another task that waits for a chunk is woken, and gets `StreamConsumed`.
+        """
+        reader = self._reader
+        if reader is not None and reader.task is not asyncio.current_task():
+            msg = f"the body of {self._title()} was closed by another task while it was read"
+            self._closing = self._closing or StreamConsumed(msg, request=self._request, sent=True)
+            reader.interrupt("closed")
+            if getattr(self._source, "ag_running", False):
+                return  # nobody but its reader can close a generator that runs: he does, as soon as he is woken
         if self._state == "closed":
             return
         self._state = "closed"
@@ -129,14 +146,20 @@ class StreamResponse(Answer):
             if aclose is not None:
                 await aclose()
         finally:
-            callbacks, self._on_close = self._on_close, []
-            for callback in callbacks:
-                callback()
+            self._tell_closed()
 
     async def abort(self, error: HTTPError) -> None:
-        """Close it, and let whoever reads on get `error`."""
-        self._closing = error
+        """Close it, and let whoever reads on, or waits for a chunk in another task, get `error`."""
+        self._closing = self._closing or error
         await self.aclose()
+
+    def _tell_closed(self) -> None:
+        try:
+            while self._on_close:
+                self._on_close.pop(0)()
+        finally:
+            if self._on_close:  # one raised: the others still give back what they hold
+                self._tell_closed()
 
     # ── reading ──────────────────────────────────────────────────────────────
 
@@ -147,6 +170,8 @@ class StreamResponse(Answer):
             source = aiter(self._source)
             while (chunk := await self._next(source)) is not None:
                 self.received += len(chunk)
+                if self._watch is not None:
+                    self._watch.received(len(chunk))
                 yield chunk
         finally:
             await self.aclose()
@@ -206,6 +231,8 @@ class StreamResponse(Answer):
             source = aiter(self._source)
             while (chunk := await self._next(source)) is not None:
                 self.received += len(chunk)
+                if self._watch is not None:
+                    self._watch.received(len(chunk))
                 for piece in (chunk,) if decoder is None else _pieces(decoder, chunk):
                     size += len(piece)
                     if max_body is not None and size > max_body:
@@ -257,28 +284,28 @@ class StreamResponse(Answer):
         if self._closing is not None:
             raise self._closing
         try:
-            if self._due is None:
+            if self._deadlines is None:
                 return await anext(source, None)
-            return await self._next_before(self._due, source)
+            return await self._guarded(self._deadlines, source)
         except HTTPError as error:
             if self._closing is not None:
                 raise self._closing from None
             self._explain(error)
             raise
 
-    async def _next_before(self, due: float, source: AsyncIterator[bytes]) -> bytes | None:
+    async def _guarded(self, deadlines: Deadlines, source: AsyncIterator[bytes]) -> bytes | None:
+        """The next chunk; the wait for it ends with `total`, and when another task closes the stream."""
         task = asyncio.current_task()
-        assert task is not None and self._deadlines is not None  # noqa: PT018  set together by hand_over()
-        guard = Guard(task)
-        entry = self._deadlines.add(due, guard.interrupt, "total")
+        assert task is not None
+        guard = self._reader = Guard(task)
+        entry = None if self._due is None else deadlines.add(self._due, guard.interrupt, "total")
         try:
             chunk = await anext(source, None)
         except asyncio.CancelledError:
-            if guard.reason is None or not guard.release():
+            reason = guard.reason
+            if reason is None or not guard.release():
                 raise
-            limit = due - self._started
-            msg = f"timed out: the whole call took longer than {limit:.3g} s (total), while reading the body"
-            raise TotalTimeout(msg, sent=True, limit=limit, phase="body") from None
+            raise self._closing or self._overdue() from None
         except BaseException:
             if guard.reason is not None:
                 guard.release()
@@ -286,9 +313,18 @@ class StreamResponse(Answer):
         else:
             if guard.reason is not None:
                 guard.release()
+            if self._closing is not None:  # it came too late
+                raise self._closing
             return chunk
         finally:
-            self._deadlines.discard(entry)
+            self._reader = None
+            if entry is not None:
+                deadlines.discard(entry)
+
+    def _overdue(self) -> TotalTimeout:
+        limit = (self._due or 0.0) - self._started
+        msg = f"timed out: the whole call took longer than {limit:.3g} s (total), while reading the body"
+        return TotalTimeout(msg, sent=True, limit=limit, phase="body")
 
     def _explain(self, error: HTTPError) -> None:
         """Complete the facts and the sentence, as the attempt's layer does before the answer is handed over."""
@@ -302,7 +338,7 @@ class StreamResponse(Answer):
 
     def _decoder(self) -> ContentDecoder | None:
         codings = self.headers.getall("Content-Encoding", ())
-        if not codings or self.framing == "none":
+        if not codings or self.framing == "none" or not self._coded:
             return None
         decoder = decoder_for(codings)
         if isinstance(decoder, Unknown):
@@ -362,19 +398,7 @@ def _pieces(decoder: ContentDecoder, chunk: bytes) -> Iterator[bytes]:
         piece = decoder.feed(b"", _STEP) if decoder.pending else b""
 
 
-class _Whole:
-    """A body that is there: one chunk, or none."""
-
-    __slots__ = ("_content",)
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        content, self._content = self._content, b""
-        if not content:
-            raise StopAsyncIteration
-        return content
+async def _whole(response: Response) -> AsyncIterator[bytes]:
+    """A body that is there, or the error that says why it is not."""
+    if content := response.content:
+        yield content

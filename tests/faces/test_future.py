@@ -738,6 +738,22 @@ async def test_a_cancel_from_outside_always_wins(late):
 
 
 @pytest.mark.asyncio
+async def test_a_cancel_between_the_outcome_and_the_wake_up(reports):
+    """Of all tasks that wait, and of a `finally_`, whose handler runs once; nothing goes wrong behind the scenes."""
+    told, calls = reports(), list[int]()
+    future = submit()
+    waiting: list[Any] = []
+    future.add_done_callback(lambda _: [each.cancel() for each in waiting])
+    waiting += [asyncio.create_task(waits(future)), asyncio.create_task(waits(future))]
+    waiting.append(future.finally_(lambda: calls.append(1)))
+    await asyncio.wait(waiting)
+    await turns()
+    assert all(each.cancelled() for each in waiting)
+    assert calls == [1]
+    assert told == []
+
+
+@pytest.mark.asyncio
 async def test_a_cancelled_derived_future_takes_no_value():
     """Also when the call had one at that moment, or gives one instead of ending."""
     calls: list[Any] = []

@@ -73,3 +73,13 @@ async def test_a_circle_through_a_combinator_is_found(nothing_left):
         await holder[0]
     beside = [source.then(), source.then()]
     assert await submit().then(lambda _: all_([all_(beside), *beside])) == [[None, None], None, None]
+
+
+@pytest.mark.asyncio
+async def test_the_search_for_circles_visits_each_link_once(nothing_left):
+    """A ladder of 60 rungs has 2**60 ways through it."""
+    rung: Any = submit()
+    for _ in range(60):
+        rung = all_([rung.then(), rung.then()])
+    future = submit().then(lambda _: rung.then(lambda _: "done"))
+    assert await future == "done"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from asynchttp.policy.followup import Keep, follow
 from asynchttp.policy.retry import IDEMPOTENT
 from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import ATTEMPT
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from asynchttp.runtime.deadlines import Deadlines
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
+    from asynchttp.values.response import Answer
 
 
 class RetryDenied(Exception):
@@ -73,6 +75,8 @@ class AttemptLayer:
         attempt = Attempt(len(call.attempts) + 1, request.url, started, call.waited)
         call.attempts.append(attempt)
         call.wire = None
+        if call.watch is not None:
+            call.watch.began()
         if self._observers:
             self._observers.tell(AttemptStarted(request, attempt.number, attempt.queued, started))
         try:
@@ -127,6 +131,11 @@ class AttemptLayer:
             answer._request = request
         attempt.headers = self._clock.now() - attempt.started
         attempt.status = answer.status
+        if call.watch is not None:
+            again = call.spares is not None and call.spares(request, answer)
+            if not again and _stays(request, answer, call):
+                call.watch.arrived(answer)
+            return answer if again else await answer.aread(self._max_body)
         if call.streaming or (answer.status >= 400 and call.spares is not None and call.spares(request, answer)):
             return answer
         return await answer.aread(self._max_body)
@@ -151,6 +160,12 @@ def replayable(request: Request) -> bool:
     """Whether the body can be sent (again): there is none, it is bytes, it can be opened anew, or nobody read it yet."""
     body = request.body
     return not isinstance(body, StreamBody) or body.replayable or not body.started
+
+
+def _stays(request: Request, answer: Answer, call: Call) -> bool:
+    """Whether no redirect follows."""
+    came = follow(request, answer.status, answer.headers, hops=len(call.history), rules=call.redirects)
+    return isinstance(came, Keep)
 
 
 def _timeout(call: Call, attempt: Attempt) -> AttemptTimeout:

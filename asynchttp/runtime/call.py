@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from asynchttp.runtime.deadlines import Guard
 
@@ -38,6 +38,7 @@ class Call:
         toll: asked when a retry is let in to be sent; False means that the budget denies it.
         spares: whether an answer will be retried, so that its body need not be kept; what it `decided` is kept.
         fresh: the next attempt needs a new connection; `resent`: the one free resend was used.
+        watch: looks on, or None.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Call:
         "ticket",
         "toll",
         "waited",
+        "watch",
         "wire",
     )
 
@@ -96,6 +98,7 @@ class Call:
         self.decided: Decision | None = None
         self.fresh = False
         self.resent = False
+        self.watch: Watch | None = None
         #: What the transport tells about the connection of the attempt under way.
         self.wire: Wire | None = None
 
@@ -120,6 +123,30 @@ class Call:
         total = self.clocks.total
         self.started = now
         self.deadline = None if total is None else now + total
+
+
+class Watch(Protocol):
+    """Who looks on while a call runs."""
+
+    def began(self) -> None:
+        """An attempt begins."""
+        ...
+
+    def uploads(self, total: int | None) -> None:
+        """The body of the request is about to be sent."""
+        ...
+
+    def sent(self, size: int) -> None:
+        """So many bytes of it were sent."""
+        ...
+
+    def arrived(self, answer: Any) -> None:
+        """The headers of the final answer are there."""
+        ...
+
+    def received(self, size: int) -> None:
+        """So many bytes of its body came."""
+        ...
 
 
 class Wire:

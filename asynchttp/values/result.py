@@ -1,4 +1,4 @@
-"""What became of an item: `Result`, `Attempt`, `Timings`, `Progress`; made to be looked at."""
+"""What became of an item: `Result`, `Attempt`, `Timings`, `Progress`, `Transfer`; made to be looked at."""
 
 from __future__ import annotations
 
@@ -233,6 +233,32 @@ class Progress(NamedTuple):
             f"{self.done}{of} done, {self.failed} failed, {self.running} running, "
             f"{self.retries} retries, {self.rate:.{0 if self.rate >= 10 else 1}f}/s{left}"
         )
+
+
+class Transfer(NamedTuple):
+    """How far the bodies of one call are, at one moment: what `on_progress` gets; times in seconds, sizes in bytes.
+
+    `sent` and `received` are bytes as they are on the wire, of the attempt under way. `total`, `rate` and `eta` are about
+    what moves now, the request's body until the answer's headers are there, then the answer's; `total` is None where
+    its length is unknown, `eta` where that or the rate is. `elapsed` is since the call began.
+    """
+
+    sent: int
+    received: int
+    total: int | None
+    rate: float
+    eta: float | None
+    elapsed: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return self._asdict()
+
+    def __str__(self) -> str:
+        """One line for a terminal or a log."""
+        of = "" if self.total is None else f" of {self.total}"
+        left = "" if self.eta is None else f", {_seconds(self.eta)} left"
+        return f"{self.sent} bytes sent, {self.received} received{of}, {self.rate:.0f} bytes/s{left}"
 
 
 def _seconds(value: float) -> str:

@@ -355,6 +355,8 @@ class StreamResponse(Answer):
         except (DecodeError, TruncatedResponse) as error:
             self._explain(error)
             raise
+        finally:
+            await self.aclose()
 
     def _buffer(self, content: bytes) -> Response:
         response = Response(

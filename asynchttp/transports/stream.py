@@ -245,7 +245,7 @@ class StreamResponse(Answer):
             raise
         finally:
             await self.aclose()
-        return self._buffer(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        return self.with_body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> Response:
         """Read what little is left so that the connection can be used again, else close it.
@@ -260,7 +260,7 @@ class StreamResponse(Answer):
             msg = (
                 f"the body of {self._title()} was dropped after {self.received} bytes, because no more was wanted of it"
             )
-            response = self._buffer(b"")
+            response = self.with_body(b"")
             response.body_error = TruncatedResponse(
                 msg, request=self._request, sent=True, part="body", received=self.received
             )
@@ -357,23 +357,6 @@ class StreamResponse(Answer):
             raise
         finally:
             await self.aclose()
-
-    def _buffer(self, content: bytes) -> Response:
-        response = Response(
-            self.status,
-            headers=self.headers,
-            content=content,
-            request=self._request,
-            reason=self.reason,
-            http_version=self.http_version,
-        )
-        response.trailers = self.trailers
-        response.framing = self.framing
-        response.undecoded = self.undecoded
-        response.attempts = self.attempts
-        response.history = self.history
-        response.elapsed = self.elapsed
-        return response
 
     def _too_large(self, limit: int, received: int) -> BodyTooLarge:
         msg = f"the body of {self._title()} is larger than max_body ({limit} bytes); stream it, or raise max_body"

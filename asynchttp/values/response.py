@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp.values.checks import items_of, kind_of
-from asynchttp.values.errors import DecodeError, HTTPError, StatusError
+from asynchttp.values.errors import DecodeError, HTTPError, StatusError, StreamConsumed
 from asynchttp.values.links import parse_links
 from asynchttp.values.masking import MASK, is_secret_header, mask_text, mask_url
 from asynchttp.values.media import charset_of, parse_content_type
@@ -123,6 +123,42 @@ class Answer:
         """The Link headers by relation: ``response.links["next"]["url"]`` is a `yarl.URL` (RFC 8288)."""
         return parse_links(self.headers.getall("Link", ()), self.url)
 
+    def raise_for_status(self) -> Self:
+        """This answer, if its status is below 400.
+
+        Raises:
+            StatusError: the status is 400 or more; `.response` is this answer. That of a stream has no body: where it
+                is wanted, ``(await stream.aread()).raise_for_status()`` reads it first.
+        """
+        if self.ok:
+            return self
+        raise self.refusal()
+
+    def refusal(self) -> StatusError:
+        """The `StatusError` that says this answer was refused; not raised."""
+        response = self.with_body(b"")
+        msg = f"the body of {self._title()} was not read before it was refused; aread() reads it, and keeps it"
+        response.body_error = StreamConsumed(msg, request=self._request, sent=True)
+        return response.refusal()
+
+    def with_body(self, content: bytes) -> Response:
+        """The `Response` that this answer is once its body was read."""
+        response = Response(
+            self.status,
+            headers=self.headers,
+            content=content,
+            request=self._request,
+            reason=self.reason,
+            http_version=self.http_version,
+        )
+        response.trailers = self.trailers
+        response.framing = self.framing
+        response.undecoded = self.undecoded
+        response.attempts = self.attempts
+        response.history = self.history
+        response.elapsed = self.elapsed
+        return response
+
     def _title(self) -> str:
         where = "" if self._request is None else f" {self._request.method} {mask_url(self._request.url)}"
         return f"{self.status} {_shown(self.reason, 60)}".rstrip() + where
@@ -219,16 +255,6 @@ class Response(Answer):
             raise DecodeError(
                 msg, request=self._request, attempts=self.attempts, elapsed=self.elapsed, sent=True
             ) from error
-
-    def raise_for_status(self) -> Self:
-        """This response, if its status is below 400.
-
-        Raises:
-            StatusError: the status is 400 or more; `.response` is this response.
-        """
-        if self.ok:
-            return self
-        raise self.refusal()
 
     def refusal(self) -> StatusError:
         """The `StatusError` that says this answer was refused; not raised."""

@@ -124,6 +124,23 @@ async def test_a_stream_is_read_once(client):
                 [piece async for piece in response.iter_bytes()]
 
 
+async def test_a_stream_raises_for_its_status(client):
+    """The error has the answer without its body, which is still on the wire; one that is ok is given back."""
+    refused = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone"
+    async with RawServer([ReadRequest(), Send(OK), ReadRequest(), Send(refused)]) as server:
+        async with client.stream("GET", server.url) as response:
+            assert response.raise_for_status() is response
+            await response.aread()
+        async with client.stream("GET", server.url) as response:
+            with pytest.raises(asynchttp.StatusError, match="404 Not Found") as caught:
+                response.raise_for_status()
+            assert (await response.aread()).text == "none"
+    error = caught.value
+    assert (error.status, error.request) == (404, response.request)
+    with pytest.raises(asynchttp.StreamConsumed, match="not read"):
+        assert error.response is None or error.response.content
+
+
 async def test_a_stream_read_to_its_end_keeps_its_connection(client):
     """The connection is used again; one that was left in the middle is closed at once."""
     endless: list[Any] = [ReadRequest(), Send(OK), ReadRequest(), Send(bare()), Endless(b"x" * 1000)]

@@ -91,11 +91,14 @@ class Settings:
         if self.transport is not None and not all(callable(getattr(self.transport, part, None)) for part in parts):
             msg = f"transport= must have async send(request) and aclose(), {type(self.transport).__name__} has not"
             raise TypeError(msg)
+        if self.session is not None and not all(hasattr(self.session, part) for part in ("request", "cookie_jar")):
+            msg = f"session= must be an aiohttp.ClientSession, not {type(self.session).__name__}"
+            raise TypeError(msg)
         owner = next((name for name in ("session", "transport") if getattr(self, name) is not None), None)
         if owner is None:
             return
         clashing = [name for name in ("proxy", "tls", "network") if getattr(self, name) is not None]
-        clashing += ["trust_env"] * self.trust_env + ["session"] * (owner == "transport" and self.session is not None)
+        clashing += ["trust_env"] * self.trust_env + ["transport"] * (owner == "session" and self.transport is not None)
         if clashing:
             msg = f"{owner}= brings its own {', '.join(clashing)}: set it there, or leave {owner}= out"
             raise ValueError(msg)

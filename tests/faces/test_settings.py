@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,11 +73,21 @@ def test_unknown_options():
 @pytest.mark.parametrize("owner", ["transport", "session"])
 def test_what_a_given_transport_or_session_brings(owner):
     """proxy, tls and network belong to whoever makes the connections."""
-    given: Any = MockTransport({}) if owner == "transport" else object()
+    session: Any = SimpleNamespace(request=None, cookie_jar=None)
+    given: Any = MockTransport({}) if owner == "transport" else session
     clashes: list[Any] = [{"proxy": "http://p"}, {"tls": False}, {"trust_env": True}]
     for clash in clashes:
         with pytest.raises(ValueError, match=f"{owner}= brings its own {next(iter(clash))}"):
             Client(**{owner: given, **clash})
+    with pytest.raises(ValueError, match="session= brings its own transport"):
+        Client(session=session, transport=MockTransport({}))
+
+
+def test_what_is_no_session():
+    """Refused at once, not by the first request."""
+    wrong: Any = 5
+    with pytest.raises(TypeError, match=r"session= must be an aiohttp\.ClientSession, not int"):
+        Client(session=wrong)
 
 
 def test_no_verification_warns():

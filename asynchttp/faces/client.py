@@ -264,6 +264,8 @@ class Client:
             ValueError: there were no inputs.
         """
         failures = Failures()
+        if options.get("errors") == "skip":  # what is left out here is told at the end all the same
+            options["errors"] = "return"
         async with self.as_completed(inputs, **options) as results:
             async for result in results:
                 if result.ok:

@@ -148,6 +148,8 @@ async def test_first():
         assert str((await client.first([URL + "a", URL + "b"])).unwrap().url) == URL + "b"
         with pytest.raises(ExceptionGroup, match="none of 2 inputs was ok"):
             await client.first([URL + "a"] * 2)
+        with pytest.raises(ExceptionGroup, match="none of 2 inputs was ok"):  # there were inputs, though left out
+            await client.first([URL + "a"] * 2, errors="skip")
         with pytest.raises(ValueError, match="at least one input"):
             await client.first([])
 

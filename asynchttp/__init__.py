@@ -1,8 +1,10 @@
 """asynchttp: many HTTP requests at once, each answer or error kept, within limits, with retries.
 
-async with asynchttp.Client() as client:
-async for result in client.map(urls):
-print(result)
+::
+
+    async with asynchttp.Client() as client:
+        async for result in client.map(urls):
+            print(result)
 """
 
 from asynchttp import sync

@@ -161,7 +161,7 @@ class Engine:
                 self._wake()
 
     def _hand_over(self, answer: Any, request: Request, call: Call, task: asyncio.Task[object]) -> Any:
-        if answer.attempts and isinstance(answer, Response):  # a middleware kept it from an earlier call, whose it remains
+        if answer.attempts and isinstance(answer, Response):  # a middleware kept it from an earlier call
             answer = copy.copy(answer)
         answer.attempts = call.attempts
         answer.elapsed = self.state.clock.now() - call.started

@@ -66,7 +66,9 @@ def test_what_errors_may_be(value):
     assert check_errors(value) is value
 
 
-@pytest.mark.parametrize(("value", "error"), [("ignore", ValueError), (None, TypeError), (3, TypeError), ([], TypeError)])
+@pytest.mark.parametrize(
+    ("value", "error"), [("ignore", ValueError), (None, TypeError), (3, TypeError), ([], TypeError)]
+)
 def test_what_errors_may_not_be(value, error):
     """Anything else is refused with the list of what there is."""
     with pytest.raises(error, match='errors= must be "return", "raise", "skip" or MaxFailures'):

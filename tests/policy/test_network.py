@@ -14,7 +14,14 @@ def test_defaults():
 
 @pytest.mark.parametrize(
     ("value", "error"),
-    [(0, ValueError), (-1, ValueError), (float("inf"), ValueError), ("5", TypeError), (True, TypeError), (None, TypeError)],
+    [
+        (0, ValueError),
+        (-1, ValueError),
+        (float("inf"), ValueError),
+        ("5", TypeError),
+        (True, TypeError),
+        (None, TypeError),
+    ],
 )
 def test_keepalive_is_seconds(value, error):
     """Seconds above zero; anything else is refused by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 from typing import Any
 
@@ -102,7 +103,7 @@ class TestLife:
 
         answer = stream()
         for number in range(3):
-            answer.on_close(lambda number=number: callback(number))
+            answer.on_close(functools.partial(callback, number))
         with pytest.raises(KeyError):
             await answer.aclose()
         assert seen == [0, 1, 2]

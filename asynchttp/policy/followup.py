@@ -104,7 +104,7 @@ BODY_CONSUMED: Final = Keep("body consumed")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # Beside the secrets: what tells the new origin about the old one, or speaks to it in its name. A key that makes a
 # request repeatable is known to the origin that it was made for, and would let another one link the two.
-_ORIGIN_BOUND: Final = frozenset({"host", "idempotency-key", "origin", "referer", "www-authenticate"})
+ORIGIN_BOUND: Final = frozenset({"host", "idempotency-key", "origin", "referer", "www-authenticate"})
 # Fetch, "request-body-header name", and what else describes a body that is no longer there.
 _BODY_BOUND: Final = frozenset({"digest", "expect", "idempotency-key", "repr-digest", "trailer", "transfer-encoding"})
 
@@ -224,7 +224,7 @@ def scrub(headers: CIMultiDictProxy[str], sensitive: Collection[str] = ()) -> CI
     """
     return _without(
         headers,
-        {name for name in map(str.lower, headers) if name in _ORIGIN_BOUND or is_secret_header(name, sensitive)},
+        {name for name in map(str.lower, headers) if name in ORIGIN_BOUND or is_secret_header(name, sensitive)},
     )
 
 

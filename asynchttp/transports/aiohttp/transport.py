@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
+from asynchttp.policy.followup import ORIGIN_BOUND
 from asynchttp.runtime.call import call_of
 from asynchttp.transports.aiohttp.bodies import LARGE, Upload
 from asynchttp.transports.aiohttp.failures import masked, translate
 from asynchttp.transports.aiohttp.wire import TCP, WIRE, SessionWire, Unix
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.errors import ClientClosed, HeadersTooLarge, HTTPError, ProtocolError, TruncatedResponse
+from asynchttp.values.masking import is_secret_header
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Collection
 
     from asynchttp.policy.network import Network
     from asynchttp.runtime.call import Watch
@@ -78,6 +81,8 @@ class AiohttpTransport:
         clocks = call.clocks
         wire = call.wire = SessionWire(fresh=call.fresh, watched=self._owned)
         upload, options = self._options(request, call.watch)
+        if not self._owned and call.history and (bound := _bound(session, request, call.history[0].request)):
+            options["middlewares"] = (*getattr(session, "_middlewares", ()), functools.partial(_without, bound))
         token = WIRE.set(wire)
         try:
             answer = await session.request(
@@ -148,6 +153,21 @@ class AiohttpTransport:
             return None, options
         options["data"] = upload = Upload(body, watch)
         return upload, options
+
+
+def _bound(session: aiohttp.ClientSession, request: Request, first: Request) -> set[str]:
+    """The session's own headers that may not go to another origin (rule 35); aiohttp would add them to each hop."""
+    if request.origin == first.origin:
+        return set()
+    names = {name.lower() for name in session.headers if name not in request.headers}
+    return {name for name in names if name in ORIGIN_BOUND or is_secret_header(name)}
+
+
+async def _without(names: Collection[str], request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+    for name in names:
+        request.headers.popall(name, None)
+    answer: aiohttp.ClientResponse = await handler(request)
+    return answer
 
 
 @functools.lru_cache(maxsize=256)

@@ -36,6 +36,29 @@ async def test_a_users_session_counts():
     assert [first.header(name) for name in ("User-Agent", "X-Session", "X-Own")] == ["mine", "1", "2"]
 
 
+async def test_secrets_of_a_users_session_stay_with_their_origin():
+    """Rule 35: aiohttp adds a session's own headers to each hop; those with secrets do not leave their origin."""
+    seen: list[Any] = []
+
+    async def look(request, handler):
+        seen.append(request.headers.get("Authorization"))
+        return await handler(request)
+
+    headers = {"Authorization": "Bearer S3CRET", "Cookie": "sid=S3CRET", "X-Tenant": "1"}
+    async with RawServer(KEPT) as other, aiohttp.ClientSession(headers=headers, middlewares=(look,)) as session:
+        location = f"Location: {other.url}".encode()
+        home = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n"
+        steps: list[Any] = [ReadRequest(), Send(home + b"Location: /\r\n\r\n")]
+        steps += [ReadRequest(), Send(home + location + b"\r\n\r\n")]
+        async with RawServer(steps) as server, asynchttp.Client(session=session) as client:
+            await client.get(server.url)
+            names = ("Authorization", "Cookie", "X-Tenant")
+            kept = ["Bearer S3CRET", "sid=S3CRET", "1"]
+            assert [[request.header(name) for name in names] for request in server.requests] == [kept, kept]
+        assert [other.requests[0].header(name) for name in names] == [None, None, "1"]
+    assert len(seen) == 3  # the session's own middlewares count on each hop
+
+
 async def test_cookies_of_a_users_session():
     """Its jar gives and takes cookies."""
     async with RawServer([Repeat((ReadRequest(), Send(answer(b"", b"Set-Cookie: a=1"))))]) as server:

@@ -109,13 +109,15 @@ class WatchedProtocol(ResponseHandler):
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
         """Keep the first thing that the parser refused, and tell whoever reads the body: aiohttp would let him wait."""
+        told = (exc, *cause)
         if isinstance(exc, HttpProcessingError):
             if self.refused is not None:
                 return
             self.refused = exc
-            payload = self._payload
-            if payload is not None and not payload.is_eof():
-                payload.set_exception(aiohttp.ClientPayloadError(exc.message), exc)
+            told = (aiohttp.ClientPayloadError(exc.message), exc)
+        payload = self._payload
+        if payload is not None and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(*told)
         super().set_exception(exc, *cause)
 
     def eof_received(self) -> None:

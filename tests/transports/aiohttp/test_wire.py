@@ -61,7 +61,12 @@ def protocol(transport: Wires | None = None, kept: Any = None) -> WatchedProtoco
 
 def payload(ended: bool = False) -> Any:
     errors: list[Any] = []
-    return SimpleNamespace(is_eof=lambda: ended, set_exception=lambda *args: errors.append(args), errors=errors)
+    return SimpleNamespace(
+        is_eof=lambda: ended,
+        exception=lambda: errors[0] if errors else None,
+        set_exception=lambda *args: errors.append(args),
+        errors=errors,
+    )
 
 
 class TestProtocol:
@@ -122,6 +127,15 @@ class TestProtocol:
             assert [type(error) for error, _ in body.errors] == [aiohttp.ClientPayloadError] * told
             body.errors.clear()
 
+    async def test_an_upload_that_fails_reaches_the_reader(self):
+        """An answer may have begun; aiohttp tells nobody, and has stopped the clock of `read`."""
+        watched = protocol(Wires())
+        watched._payload = body = payload()
+        error = aiohttp.ClientConnectionError("Failed to send bytes")
+        watched.set_exception(error, KeyError("mine"))
+        assert body.errors[0][0] is error
+        assert watched.refused is None
+
     async def test_a_reset_is_remembered(self):
         """And the connection is no longer among the kept ones."""
         kept: Any = {}
@@ -151,7 +165,7 @@ class TestProtocol:
             asked.append(size)
             if isinstance(came, Exception):
                 raise came
-            return came  # type: ignore[no-any-return]
+            return came
 
         watched = protocol(Wires(None if came is None else SimpleNamespace(read=read)))
         if first == "eof":

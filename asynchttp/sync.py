@@ -17,7 +17,7 @@ from asynchttp.faces.sync import SyncClient, SyncResults
 if TYPE_CHECKING:
     from yarl import URL
 
-    from asynchttp.faces.client import FanOutOptions, RequestOptions
+    from asynchttp.faces.options import FanOutOptions, RequestOptions
     from asynchttp.values.response import Response
     from asynchttp.values.result import Result
 

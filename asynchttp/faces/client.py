@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from asynchttp.batch.launch import launch
 from asynchttp.batch.results import Results
@@ -11,83 +11,26 @@ from asynchttp.batch.work import Sending
 from asynchttp.faces.core import Core
 from asynchttp.faces.progress import bar
 from asynchttp.faces.settings import Settings
+from asynchttp.faces.submit import Submitting
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.masking import mask_url
 from asynchttp.values.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
+    from types import TracebackType
 
     from yarl import URL
 
-    from asynchttp.policy.budget import RetryBudget
-    from asynchttp.policy.failures import ErrorPolicy
-    from asynchttp.policy.limits import Limits
-    from asynchttp.policy.network import Network
-    from asynchttp.policy.retry import Retry
+    from asynchttp.faces.options import ClientOptions, FanOutOptions, RequestOptions
     from asynchttp.runtime.call import Call
     from asynchttp.values.response import Response
-    from asynchttp.values.result import Progress, Result
+    from asynchttp.values.result import Result
 
 _FIRST_ERRORS: Final = 100  # errors that `first` keeps: enough to see what is wrong, whatever the number of inputs
 
 
-class RequestOptions(TypedDict, total=False):
-    """The keyword arguments of every verb; see `Request`."""
-
-    params: Any
-    headers: Any
-    content: Any
-    data: Any
-    files: Any
-    json: Any
-    auth: Any
-    timeout: Any
-    retry: Any
-    redirects: Any
-    priority: int
-    tag: Any
-    idempotency_key: str | None
-
-
-class ClientOptions(TypedDict, total=False):
-    """The keyword arguments of `Client`."""
-
-    headers: Any
-    params: Any
-    auth: Any
-    limits: Limits
-    timeout: Any
-    retry: Retry | None
-    budget: RetryBudget | None
-    redirects: Any
-    raise_for_status: Any
-    max_body: int | None
-    proxy: Any
-    tls: Any
-    trust_env: bool
-    network: Network | None
-    middlewares: Any
-    network_middlewares: Any
-    observers: Any
-    sensitive_headers: Any
-    session: Any
-    transport: Any
-
-
-class FanOutOptions(TypedDict, total=False):
-    """The keyword arguments of `Client.map` but `ordered`."""
-
-    concurrency: int | None
-    buffer: int | None
-    lookahead: int | None
-    errors: ErrorPolicy
-    accept: Callable[[Any], object] | None
-    batch_timeout: float | None
-    progress: bool | Callable[[Progress], object] | None
-
-
-class Client:
+class Client(Submitting):
     """An asynchronous HTTP client that fans out.
 
     Sends through aiohttp, within limits, with retries, and keeps every outcome. It opens nothing before its first use
@@ -114,7 +57,8 @@ class Client:
         session: your own `aiohttp.ClientSession`, with its jar, headers and connector; never closed here.
         transport: anything with ``async send(request)`` and ``aclose()``.
 
-    Leaving ``async with`` closes it: see `aclose`.
+    Leaving ``async with`` normally waits for submitted calls and their callbacks, and closes it; leaving it by an
+    exception cancels them first. See `aclose`.
 
     Raises:
         ValueError, TypeError: a bad argument, named in the message.
@@ -276,13 +220,7 @@ class Client:
     def _fan_out(self, inputs: Any, ordered: Any, options: Any) -> Results[Response]:
         core = self._core
         core.check_open()
-        accept = options.pop("accept", None)
-        if accept is not None and not callable(accept):
-            msg = f"accept= must be a callable that takes the response, not {accept!r}"
-            raise TypeError(msg)
-        refuses = core.refuses
-        if accept is None:
-            accept = _below_400 if refuses is None else lambda response: not refuses(response)
+        accept = core.accepts(options.pop("accept", None))
         if options.get("progress") is True:
             options["progress"] = bar()
         work = Sending(core.engine, core.request_of, core.begin, accept)
@@ -309,18 +247,25 @@ class Client:
     async def aclose(self, grace: float = 0) -> None:
         """Take no more calls, let those under way finish for `grace` seconds, end the rest with `ClientClosed`.
 
-        Every call and every item of a fan-out is settled when this returns; later calls get `ClientClosed`. Again does
-        nothing.
+        Every call, submitted ones too, and every item of a fan-out or a queue is settled when this returns, and every
+        callback is finished, but for the one that calls this; later calls get `ClientClosed`. Again does nothing.
         """
         await self._core.aclose(grace)
 
     async def __aenter__(self) -> Self:
-        """The client; nothing is opened yet."""
+        """The client; it belongs to the running loop, and nothing is opened yet."""
+        if not self._core.closed:
+            self._core.bind()
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
-        """Close it."""
-        await self.aclose()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for submitted calls, or cancel them, and close it."""
+        try:
+            await self._core.leave(cancel=error is not None)
+        finally:
+            await self.aclose()
 
     def __repr__(self) -> str:
         """Where it points and whether it is closed."""
@@ -345,7 +290,3 @@ class Failures:
         if not self._errors:
             return ValueError("first() needs at least one input")
         return ExceptionGroup(f"none of {finished} inputs was ok", self._errors)
-
-
-def _below_400(response: Response) -> bool:
-    return response.status < 400

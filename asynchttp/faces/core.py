@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp import engine
+from asynchttp.faces.pending import Pending, drained, told
 from asynchttp.faces.settings import WIRE, Settings
 from asynchttp.policy.auth import as_auth
 from asynchttp.policy.followup import as_redirects
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from asynchttp.values.timeout import Timeout
 
 CLOSING: Final = 1.0  # seconds that a cancelled call may take to unwind before it is left behind, with a warning
+_FORKED: Final = "this client was made before a fork; a forked process needs a client of its own"
 _CLOSED: Final = "the client was closed and takes no more calls; make a new one"
 
 
@@ -51,6 +53,7 @@ class Core:
         self.base = settings.base()
         self.refuses = _refuses(settings.raise_for_status)
         self.fanouts: weakref.WeakSet[FanOut] = weakref.WeakSet()
+        self.pending = Pending(self)
         self.state = _state(settings, parent, changes)
         self.engine = engine.Engine(settings.layers(), self.state)
         self._headers = settings.default_headers(f"asynchttp/{__version__}")
@@ -108,7 +111,7 @@ class Core:
     def prepare(self, request: Request) -> Request:
         """Fill in the client's defaults; `request` is ours to change."""
         if self._loop is not _get_running_loop():
-            self._bind()
+            self.bind()
         url = request.url
         if self._params is not None:
             url = add_params(url, [pair for pair in self._params if pair[0] not in url.query])
@@ -143,16 +146,45 @@ class Core:
         request._call = call
         return call
 
+    def accepts(self, accept: Any) -> Callable[[Any], bool]:
+        """Which answers to items of a fan-out are ok.
+
+        Raises:
+            TypeError: `accept` is neither None nor callable.
+        """
+        refuses = self.refuses
+        if accept is None:
+            return _below_400 if refuses is None else lambda response: not refuses(response)
+        if not callable(accept):
+            msg = f"accept= must be a callable that takes the response, not {accept!r}"
+            raise TypeError(msg)
+        chosen: Callable[[Any], bool] = accept
+        return chosen
+
     # ── life ─────────────────────────────────────────────────────────────────
 
-    def _bind(self) -> None:
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it belongs to, for other threads.
+
+        Raises:
+            RuntimeError: it has none yet, that has ended, or this process was forked from the one that made it.
+        """
+        if self._pid != os.getpid():
+            raise RuntimeError(_FORKED)
+        loop = self._loop or (None if self._parent is None else self._parent._loop)
+        if loop is None:
+            raise RuntimeError("this client has no event loop yet: enter it (async with client) in the one it is for")
+        if loop.is_closed():
+            raise RuntimeError("the event loop of this client has ended")
+        return loop
+
+    def bind(self) -> None:
         """Belong to the running loop, from the first use on."""
         loop = asyncio.get_running_loop()
         if self._pid != os.getpid():
-            msg = "this client was made before a fork; a forked process needs a client of its own"
-            raise RuntimeError(msg)
+            raise RuntimeError(_FORKED)
         if self._loop is None and self._parent is not None:
-            self._parent._bind()
+            self._parent.bind()
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:
@@ -170,19 +202,19 @@ class Core:
         if grace != 0:
             check_seconds("grace", grace)
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
-            self._bind()
+            self.bind()
         family = self._family()
+        if grace and any(core.pending.calls for core in family):
+            await asyncio.sleep(0)  # what was submitted just now begins before the door is shut
         engines = [core.engine for core in family]
-        for core in family:
-            core.engine.closed = True
-        for core in family:
-            for fanout in list(core.fanouts):
-                fanout.end("closed")
+        _shut(family)
         now = self.state.clock.now
         for seconds in (grace, CLOSING):
             due = now() + seconds
             for each in engines:
                 await each.settled(due)
+            for core in family:
+                await core.pending.settled(due, self.state.clock)
             for each in engines:
                 each.interrupt()
             for each in engines:
@@ -190,9 +222,26 @@ class Core:
         left = sum(1 for each in engines for _ in each.others())
         for core in family:
             await core._release()
+        await told([core.pending for core in family])
         if left:
             msg = f"{left} calls did not end within {CLOSING} s after their client was closed: something holds them"
             warnings.warn(msg, ResourceWarning, stacklevel=3)
+
+    async def leave(self, *, cancel: bool) -> None:
+        """See what was submitted to its end: wait for it and its callbacks, or cancel it.
+
+        Being cancelled here cancels it too.
+        """
+        try:
+            while not cancel and any(not core.pending.idle for core in self._family()):
+                await drained([core.pending for core in self._family()])
+        except BaseException:
+            cancel = True
+            raise
+        finally:
+            if cancel:
+                for core in self._family():
+                    core.pending.cancel()
 
     def _family(self) -> list[Core]:
         """Those that came from this one, and theirs, before itself."""
@@ -210,6 +259,15 @@ class Core:
         except BaseException:
             self._released = False
             raise
+
+
+def _shut(family: list[Core]) -> None:
+    """Take no more calls and no more items."""
+    for core in family:
+        core.engine.closed = True
+    for core in family:
+        for fanout in list(core.fanouts):
+            fanout.end("closed")
 
 
 def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> engine.State:
@@ -232,6 +290,10 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
 def _settled(timeout: Timeout, base: Timeout) -> tuple[Timeout, Clocks]:
     merged = timeout.over(base)
     return merged, Clocks(merged)
+
+
+def _below_400(response: Any) -> bool:
+    return bool(response.status < 400)
 
 
 def _refuses(setting: Any) -> Callable[[Any], object] | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from asynchttp.faces.client import Client, FanOutOptions, RequestOptions
+from asynchttp.faces.client import Client
 
 if TYPE_CHECKING:
     from yarl import URL
 
+    from asynchttp.faces.options import FanOutOptions, RequestOptions
     from asynchttp.values.response import Response
     from asynchttp.values.result import Result
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, Unpack
 from asynchttp.batch.feed import Feed, leave, take
 from asynchttp.batch.results import Facts
 from asynchttp.batch.source import Source
-from asynchttp.faces.client import Client, ClientOptions, Failures, FanOutOptions, RequestOptions
+from asynchttp.faces.client import Client, Failures
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.runtime.portal import Portal
 from asynchttp.values.errors import ClientClosed
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asynchttp.batch.fanout import FanOut
+    from asynchttp.faces.options import ClientOptions, FanOutOptions, RequestOptions
     from asynchttp.transports.stream import StreamResponse
     from asynchttp.values.request import Request
     from asynchttp.values.response import Response

@@ -1,0 +1,70 @@
+"""The keyword arguments of the client and its verbs, for type checkers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asynchttp.policy.budget import RetryBudget
+    from asynchttp.policy.failures import ErrorPolicy
+    from asynchttp.policy.limits import Limits
+    from asynchttp.policy.network import Network
+    from asynchttp.policy.retry import Retry
+    from asynchttp.values.result import Progress
+
+
+class RequestOptions(TypedDict, total=False):
+    """The keyword arguments of every verb; see `Request`."""
+
+    params: Any
+    headers: Any
+    content: Any
+    data: Any
+    files: Any
+    json: Any
+    auth: Any
+    timeout: Any
+    retry: Any
+    redirects: Any
+    priority: int
+    tag: Any
+    idempotency_key: str | None
+
+
+class ClientOptions(TypedDict, total=False):
+    """The keyword arguments of `Client`."""
+
+    headers: Any
+    params: Any
+    auth: Any
+    limits: Limits
+    timeout: Any
+    retry: Retry | None
+    budget: RetryBudget | None
+    redirects: Any
+    raise_for_status: Any
+    max_body: int | None
+    proxy: Any
+    tls: Any
+    trust_env: bool
+    network: Network | None
+    middlewares: Any
+    network_middlewares: Any
+    observers: Any
+    sensitive_headers: Any
+    session: Any
+    transport: Any
+
+
+class FanOutOptions(TypedDict, total=False):
+    """The keyword arguments of `Client.map` but `ordered`."""
+
+    concurrency: int | None
+    buffer: int | None
+    lookahead: int | None
+    errors: ErrorPolicy
+    accept: Callable[[Any], object] | None
+    batch_timeout: float | None
+    progress: bool | Callable[[Progress], object] | None

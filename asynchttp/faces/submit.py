@@ -1,0 +1,269 @@
+"""The two styles that do not wait: futures and callbacks, one call at a time or as a crawl."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import functools
+from typing import TYPE_CHECKING, Any, Unpack
+
+from asynchttp.faces.callbacks import Callbacks, Delivery
+from asynchttp.faces.future import Started
+from asynchttp.faces.queue import BOUND, Queue
+from asynchttp.faces.transfer import Watch
+from asynchttp.faces.unseen import caller, failure_of
+from asynchttp.values.request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from yarl import URL
+
+    from asynchttp.faces.callbacks import Callback
+    from asynchttp.faces.core import Core
+    from asynchttp.faces.future import Future
+    from asynchttp.faces.options import RequestOptions
+    from asynchttp.values.response import Response
+
+
+class Submitting:
+    """What `Client` has for futures and callbacks."""
+
+    _core: Core
+
+    def submit(
+        self,
+        method: str | Request,
+        url: str | URL | None = None,
+        *,
+        on_response: Callback | None = None,
+        on_error: Callback | None = None,
+        on_done: Callback | None = None,
+        on_headers: Callback | None = None,
+        on_progress: Callback | None = None,
+        in_thread: bool = False,
+        **options: Unpack[RequestOptions],
+    ) -> Future[Response]:
+        """Start a request and give its `Future` at once: ``client.submit("GET", url)``, or a `Request`.
+
+        Arguments are checked now, and the clock of the call runs from now. Nothing holds you back: for many requests use
+        `map` or `queue`, which do. Leaving ``async with`` waits for submitted calls, for what their callbacks submit, and
+        for the callbacks; leaving it by an exception cancels the calls.
+
+        - `on_response` is called with the `Response`, `on_error` with what `await` would raise, `CancelledError` too.
+        - `on_done` is called with the Future, after those.
+        - `on_headers` is called with the `StreamResponse` of the final answer as soon as its headers are there, and again
+          should its body break and the call be tried again; leave the body alone.
+        - `on_progress` is called with a `Transfer` while bodies move, at most ten times a second, and once at the end.
+        - `in_thread` runs the plain functions among them in a worker thread.
+
+        Callbacks are functions or coroutine functions of one argument. They run from the loop, in your context, after the
+        call has given its slot back: exactly one of `on_response` and `on_error`, then `on_done`, each exactly once. One
+        that raises changes no outcome; it is reported through the loop's exception handler. An `on_error` counts as
+        having looked at the failure.
+
+        Raises:
+            ValueError, TypeError: a bad argument; nothing was started.
+            ClientClosed: the client is closed.
+            RuntimeError: the wrong event loop, thread or process, or no loop that runs.
+        """
+        callbacks = _callbacks(on_response, on_error, on_done, on_headers, on_progress, in_thread)
+        core = self._core
+        core.check_open()
+        return _start(core, core.prepare(_request(method, url, options)), callbacks, caller())
+
+    def submit_threadsafe(
+        self,
+        method: str | Request,
+        url: str | URL | None = None,
+        *,
+        on_response: Callback | None = None,
+        on_error: Callback | None = None,
+        on_done: Callback | None = None,
+        on_headers: Callback | None = None,
+        on_progress: Callback | None = None,
+        in_thread: bool = False,
+        **options: Unpack[RequestOptions],
+    ) -> concurrent.futures.Future[Response]:
+        """`submit` from any thread, for a client whose loop runs in another.
+
+        The loop is that of ``async with client``, or of its first call. Callbacks run on it, in the context of the caller.
+        Cancelling the future reaches the wire. Waiting for it on the client's own loop would wait for ever.
+
+        Raises:
+            ValueError, TypeError: a bad argument; nothing was started.
+            ClientClosed: the client is closed.
+            RuntimeError: the client has no loop yet, or its loop has ended, or after a fork.
+        """
+        callbacks = _callbacks(on_response, on_error, on_done, on_headers, on_progress, in_thread)
+        core = self._core
+        core.check_open()
+        request, where, loop = _request(method, url, options), caller(), core.loop()
+        promise: concurrent.futures.Future[Response] = concurrent.futures.Future()
+        start = functools.partial(_start_for, promise, core, request, callbacks, where, core.state.clock.now())
+        loop.call_soon_threadsafe(start, context=contextvars.copy_context())
+        return promise
+
+    def queue(
+        self,
+        concurrency: int | None = None,
+        *,
+        bound: int = BOUND,
+        on_response: Callback | None = None,
+        on_error: Callback | None = None,
+        on_done: Callback | None = None,
+        on_headers: Callback | None = None,
+        on_progress: Callback | None = None,
+        in_thread: bool = False,
+        dedupe: bool | Callable[[Request], Hashable] = False,
+        accept: Callable[[Any], object] | None = None,
+        callback_errors: str = "report",
+    ) -> Queue:
+        """A crawl: ``async with client.queue(on_response=save) as queue``, then ``queue.add(url)``, from callbacks too.
+
+        Leaving the block waits until nothing is queued, nothing runs and every callback is finished. See `Queue`.
+
+        - `concurrency`: at most so many on the wire; None is the client's.
+        - `bound`: how many may be queued before ``await queue.add(...)`` waits.
+        - `on_response` and its siblings are those of `submit`, for items that bring none of their own. An answer that is
+          not ok goes to `on_error`, as a `StatusError` with its response.
+        - `dedupe`: True leaves out what was added before, by method, URL without fragment, and body; a function gives the
+          key of a request, None for one that is always new.
+        - `accept`: which answers are ok; by default those below 400.
+        - `callback_errors`: "report" tells the loop's exception handler; "raise" aborts the queue at the first, and
+          raises it from the block.
+
+        Raises:
+            TypeError, ValueError: a bad option.
+            ClientClosed: the client is closed.
+        """
+        callbacks = Callbacks(
+            on_response=on_response,
+            on_error=on_error,
+            on_done=on_done,
+            on_headers=on_headers,
+            on_progress=on_progress,
+            in_thread=in_thread,
+        )
+        self._core.check_open()
+        return Queue(
+            self._core,
+            callbacks,
+            concurrency=concurrency,
+            bound=bound,
+            dedupe=dedupe,
+            accept=accept,
+            callback_errors=callback_errors,
+        )
+
+    @property
+    def callback_errors(self) -> int:
+        """How many callbacks of submitted calls have raised; those of a `Queue` are counted by it."""
+        return self._core.pending.errors
+
+
+def _callbacks(
+    on_response: Any, on_error: Any, on_done: Any, on_headers: Any, on_progress: Any, in_thread: Any
+) -> Callbacks | None:
+    wanted = (on_response, on_error, on_done, on_headers, on_progress)
+    if in_thread is False and wanted == (None, None, None, None, None):
+        return None
+    return Callbacks(
+        on_response=on_response,
+        on_error=on_error,
+        on_done=on_done,
+        on_headers=on_headers,
+        on_progress=on_progress,
+        in_thread=in_thread,
+    )
+
+
+def _request(method: Any, url: Any, options: Any) -> Request:
+    if isinstance(method, Request):
+        if url is not None:
+            raise TypeError("a Request has its URL already: submit(request), or submit(request.replace(url=...))")
+        return method.replace(**options)
+    if url is None:
+        msg = f"submit() takes a method and a URL, as in submit('GET', url), or a Request; not only {method!r}"
+        raise TypeError(msg)
+    return Request(method, url, **options)
+
+
+def _start(core: Core, request: Request, callbacks: Callbacks | None, where: str) -> Started[Response]:
+    """Start a prepared request; its clock runs from now."""
+    call = core.begin(request)
+    delivery = None
+    if callbacks is not None:
+        delivery = Delivery(callbacks, core.pending)
+        if callbacks.watching:
+            call.watch = delivery.watch = Watch(delivery, core.state.clock)
+    future = Started(_run(core, request, delivery), loop=asyncio.get_running_loop(), where=where)
+    if delivery is not None:
+        future.add_done_callback(functools.partial(_settled, delivery))
+    core.pending.call(future)
+    return future
+
+
+async def _run(core: Core, request: Request, delivery: Delivery | None) -> Response:
+    try:
+        answer: Response = await core.engine.send(request)
+    finally:
+        request._call = None  # an error may be kept for long, the state of its call and its callbacks need not be
+    if delivery is not None and delivery.watch is not None:
+        delivery.watch.answered(answer)
+    if core.refuses is not None and core.refuses(answer):
+        raise answer.refusal()
+    return answer
+
+
+def _settled(delivery: Delivery, future: Future[Response]) -> None:
+    error = failure_of(future)
+    if error is None:
+        delivery.settle(future.result(), None, future)
+        return
+    if delivery.callbacks.on_error is not None and not future.cancelled():
+        future.exception()  # somebody looks at it
+    delivery.settle(None, error, future)
+
+
+def _start_for(
+    promise: concurrent.futures.Future[Response],
+    core: Core,
+    request: Request,
+    callbacks: Callbacks | None,
+    where: str,
+    since: float,
+) -> None:
+    """On the loop: start the call that another thread submitted at `since`."""
+    if promise.cancelled():
+        return
+    try:
+        core.check_open()
+        prepared = core.prepare(request)
+        future = _start(core, prepared, callbacks, where)
+        prepared._call.begin(since)
+    except Exception as error:  # noqa: BLE001  it becomes the outcome, for the thread that waits
+        promise.set_exception(error)
+        return
+    asyncio.Task.add_done_callback(future, functools.partial(_hand_over, promise))
+    promise.add_done_callback(functools.partial(_cancel, future))
+
+
+def _hand_over(promise: concurrent.futures.Future[Response], future: asyncio.Future[Response]) -> None:
+    if future.cancelled():
+        promise.cancel()
+    if not promise.set_running_or_notify_cancel():
+        return
+    error = future.exception()
+    if error is None:
+        promise.set_result(future.result())
+    else:
+        promise.set_exception(error)
+
+
+def _cancel(future: asyncio.Future[Response], promise: concurrent.futures.Future[Response]) -> None:
+    """In any thread: `promise` is settled; if it was cancelled, so is the call."""
+    loop = future.get_loop()
+    if promise.cancelled() and not loop.is_closed():
+        loop.call_soon_threadsafe(future.cancel)

@@ -1,0 +1,99 @@
+"""Looking on while a call runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asynchttp import Client, ReadError, Response, StreamResponse
+from asynchttp.testing import MockTransport, VirtualClock
+from tests.torture import Body
+
+pytestmark = pytest.mark.asyncio
+URL = "https://example.com/"
+
+
+async def test_headers_come_before_the_body():
+    """on_headers is called when the headers of the final answer are there, before its body is."""
+    log: list[Any] = []
+
+    async def wait():
+        log.append("body")
+
+    def handler(request):
+        return StreamResponse(200, headers={"A": "1"}, stream=Body(b"x", wait=wait))
+
+    async with Client(transport=MockTransport(handler)) as client:
+        future = client.submit("GET", URL, on_headers=lambda answer: log.append(answer.headers["A"]))
+        assert (await future).content == b"x"
+    assert log[0] == "1"
+    assert log.count("1") == 1
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_headers_of_the_final_answer_only(whole):
+    """Answers that are retried or redirected are not told."""
+    replies = [(503, {}), (302, {"Location": "/to"}), (200, {})]
+    seen: list[Any] = []
+
+    def handler(request):
+        status, headers = replies.pop(0)
+        if whole:
+            return Response(status, headers=headers)
+        return StreamResponse(status, headers=headers, stream=Body(b"x"))
+
+    with VirtualClock():
+        async with Client(transport=MockTransport(handler)) as client:
+            assert (await client.submit("GET", URL, on_headers=lambda answer: seen.append(answer.status))).ok
+    assert seen == [200]
+
+
+async def test_progress_is_for_people():
+    """A hundred chunks in one second are told about ten times, then once at the end, before on_response."""
+    log: list[Any] = []
+
+    def handler(request):
+        stream = Body(*[b"x" * 10] * 100, wait=lambda: clock.sleep(0.01))
+        return StreamResponse(200, headers={"Content-Length": "1000"}, stream=stream)
+
+    with VirtualClock() as clock:
+        async with Client(transport=MockTransport(handler)) as client:
+            client.submit("GET", URL, on_progress=log.append, on_response=log.append)
+    *told, last, response = log
+    assert 9 <= len(told) <= 12
+    assert isinstance(response, Response)
+    assert (last.received, last.total, last.eta) == (1000, 1000, 0)
+    middle = told[len(told) // 2]
+    assert middle.rate == pytest.approx(1000, rel=0.1)
+    assert middle.received + middle.eta * middle.rate == pytest.approx(1000)
+    assert middle.to_dict()["sent"] == 0
+
+
+async def test_progress_of_a_call_that_fails_or_has_no_length():
+    """The end is told once all the same; what is not known is None."""
+    log: list[Any] = []
+
+    def handler(request):
+        return StreamResponse(200, stream=Body(b"abc", ValueError("broken")))
+
+    async with Client(transport=MockTransport(handler), retry=None) as client:
+        with pytest.raises(ValueError, match="broken"):
+            await client.submit("GET", URL, on_progress=log.append)
+    assert (log[-1].received, log[-1].total, log[-1].eta) == (3, None, None)
+    assert str(log[-1]).startswith("0 bytes sent, 3 received, ")
+
+
+async def test_an_attempt_that_is_repeated_does_not_count():
+    """The numbers are those of the attempt under way, and so are the headers: a body that breaks has them told anew."""
+    log: list[Any] = []
+    heads: list[Any] = []
+    bodies = [Body(b"x" * 10, ReadError("cut")), Body(b"yy")]
+
+    def handler(request):
+        return StreamResponse(200, stream=bodies.pop(0))
+
+    with VirtualClock():
+        async with Client(transport=MockTransport(handler)) as client:
+            await client.submit("GET", URL, on_progress=log.append, on_headers=heads.append)
+    assert (log[-1].received, len(heads)) == (2, 2)

@@ -82,11 +82,12 @@ async def test_its_session_does_nothing_by_itself():
 async def test_network_settings_reach_the_connector():
     """Each as aiohttp calls it."""
     resolver: Any = SimpleNamespace()
-    for network, kind, facts in [
+    cases: list[tuple[Network, Any, dict[str, Any]]] = [
         (Network(unix_socket="/run/x.sock", keepalive=3), Unix, {"path": "/run/x.sock", "_keepalive_timeout": 3}),
         (Network(keepalive=3), TCP, {"_keepalive_timeout": 3, "_local_addr_infos": None}),
         (Network(resolver=resolver), TCP, {"_resolver": resolver, "_keepalive_timeout": 15.0}),
-    ]:
+    ]
+    for network, kind, facts in cases:
         transport = AiohttpTransport(network=network)
         connector: Any = transport._open().connector
         assert isinstance(connector, kind)

@@ -10,8 +10,11 @@
 from asynchttp import sync
 from asynchttp.batch.results import Results
 from asynchttp.faces.client import Client
+from asynchttp.faces.combine import all_, first, race, settle, some
 from asynchttp.faces.functions import amap, run
+from asynchttp.faces.future import Future
 from asynchttp.faces.oneliners import delete, gather, get, head, options, patch, post, put, query, request
+from asynchttp.faces.queue import Queue
 from asynchttp.faces.sync import SyncClient, SyncResults
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.observe import LogEvents
@@ -70,7 +73,7 @@ from asynchttp.values.events import (
 )
 from asynchttp.values.request import Request
 from asynchttp.values.response import Response
-from asynchttp.values.result import Attempt, Progress, Result, Timings
+from asynchttp.values.result import Attempt, Progress, Result, Timings, Transfer
 from asynchttp.values.timeout import Timeout
 from asynchttp.version import __version__
 
@@ -93,6 +96,7 @@ __all__ = [
     "ConnectTimeout",
     "DNSError",
     "DecodeError",
+    "Future",
     "HTTPError",
     "HeadersTooLarge",
     "IDEMPOTENT",
@@ -106,6 +110,7 @@ __all__ = [
     "Progress",
     "ProtocolError",
     "ProxyError",
+    "Queue",
     "QueueTimeout",
     "ReadError",
     "ReadTimeout",
@@ -135,13 +140,16 @@ __all__ = [
     "TooManyFailures",
     "TooManyRedirects",
     "TotalTimeout",
+    "Transfer",
     "TransportError",
     "TruncatedResponse",
     "UnsafeRedirect",
     "WriteError",
     "__version__",
+    "all_",
     "amap",
     "delete",
+    "first",
     "gather",
     "get",
     "head",
@@ -150,7 +158,10 @@ __all__ = [
     "post",
     "put",
     "query",
+    "race",
     "request",
     "run",
+    "settle",
+    "some",
     "sync",
 ]

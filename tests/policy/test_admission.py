@@ -451,3 +451,11 @@ def test_steps_do_not_grow_with_hosts(per_host):
     assert abs(one[0] - many[0]) <= 20
     assert abs(one[1] - many[1]) <= 60
     assert many[1] < 150
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "per_host", "limited"), [(None, None, False), (1, None, True), (None, 1, True), (1, 1, True)]
+)
+def test_limited(concurrency, per_host, limited):
+    """Either number is a limit; without one the layer of limits can be left out."""
+    assert Admission(concurrency, per_host).limited is limited

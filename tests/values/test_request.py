@@ -337,3 +337,10 @@ def test_a_yarl_url_is_kept():
     """Signed links depend on every byte."""
     url = URL("https://example.com/a%2Fb?x=%20", encoded=True)
     assert Request("GET", url).url is url
+
+
+def test_the_origin_is_worked_out_once():
+    """It is asked for by every layer that keeps state per origin."""
+    request = Request("GET", "https://example.com/a")
+    assert request.origin == "https://example.com:443"
+    assert request.origin is request.origin

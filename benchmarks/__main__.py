@@ -7,15 +7,15 @@ import sys
 import time
 from typing import Any
 
-from benchmarks import layers, memory, politeness, report, session
+from benchmarks import handles, layers, memory, politeness, report, session
 
-BENCHMARKS: dict[str, Any] = {module.NAME: module for module in (layers, session, memory, politeness)}
+BENCHMARKS: dict[str, Any] = {module.NAME: module for module in (layers, session, handles, memory, politeness)}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="small counts: half a minute in all, and rougher")
+    parser.add_argument("--quick", action="store_true", help="small counts: a minute in all, and rougher")
     parser.add_argument("--name", default="run", help="of the file in benchmarks/results (run)")
     parser.add_argument("--no-save", action="store_true", help="only print")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from benchmarks import layers, memory, politeness, report, session
+from benchmarks import handles, layers, memory, politeness, report, session
 from benchmarks.__main__ import BENCHMARKS, main, parse
-from benchmarks.harness import Section, added, in_child, paired, typical
+from benchmarks.harness import Section, added, in_child, loops, paired, typical
 
 SAMPLES = [{"us": 2.0}, {"us": 4.0}, {"us": 9.0}]
 HALVES = [{"us": 1.0}, {"us": 2.0}, {"us": 3.0}]
@@ -64,6 +64,46 @@ def test_every_client_gets_every_answer_and_sends_once():
     for ratios in facts["ratio_to_aiohttp"].values():
         assert set(ratios) == set(session.VARIANTS)
         assert ratios[session.RAW] == 1.0
+
+
+def test_every_handle_gets_every_answer_and_sends_once():
+    """Futures, both maps and the peer get right answers only, and the server receives exactly what they sent."""
+    section = handles.run({"rounds": 1, "requests": 30, "connections": 3})
+    _check_shape(section)
+    facts = section.facts
+    assert facts["wrong"] == 0
+    assert facts["sent"] == facts["received_by_server"] == len(section.rows) * (30 + 2 * 3)
+    assert [row[1] for row in section.rows] == [name for loop in loops() for name in handles.variants(loop)]
+    assert len(section.notes) == len(loops()) + 2
+
+
+def test_handles_do_without_the_peer(monkeypatch):
+    """Where requests-futures is not installed it is left out, and the report says so."""
+    monkeypatch.setattr(handles, "find_spec", lambda _name: None)
+    sample = {"us": 1.0, "per_second": 1.0, "right": 1, "sent": 1, "warm": 1}
+    monkeypatch.setattr(handles, "in_turns", lambda _module, asked, _rounds: {name: [sample] for name in asked})
+    section = handles.run({"rounds": 1, "requests": 1, "connections": 1})
+    assert {row[1] for row in section.rows} == {handles.GET, handles.SUBMIT, handles.MAP, handles.SYNC_MAP}
+    assert "not installed" in section.notes[-1]
+
+
+def test_handles_are_compared_within_a_round():
+    """A future costs more where it takes more CPU; the peer is beaten by requests a second."""
+
+    def samples(us, per_second):
+        return [{"us": us, "per_second": per_second}]
+
+    found = handles.compared(
+        {
+            handles.GET: samples(10.0, 1.0),
+            handles.SUBMIT: samples(12.0, 1.0),
+            handles.MAP: samples(10.0, 1.0),
+            handles.SYNC_MAP: samples(15.0, 900.0),
+            handles.PEER: samples(1.0, 300.0),
+            handles.WIDE_PEER: samples(1.0, 450.0),
+        }
+    )
+    assert found == {"submit_to_get": 1.2, "sync_to_async_map": 1.5, "sync_to_peer": 3.0, "sync_to_wide_peer": 2.0}
 
 
 def test_memory_counts_every_input():

@@ -25,7 +25,9 @@ MODULES = [
     for _, name, _ in pkgutil.walk_packages(asynchttp.__path__, "asynchttp.")
     if not name.endswith("__main__")  # it runs the command line
 ]
-NOT_RUN = 1  # blocks that are marked `not run`; a new one needs a better reason than "it fails"
+BESIDE = sorted((ROOT / "docs" / "how-to").glob("from-*.md"))  # another library's code beside ours
+THEIRS = 9  # blocks there that are Python: that library is not installed, or would ask a real network
+NOT_RUN = 1 + THEIRS  # blocks that are marked `not run`; a new one needs a better reason than "it fails"
 
 
 def _name(path: Path) -> str:
@@ -70,6 +72,19 @@ def test_few_blocks_are_not_run():
     ]
     assert len(marked) == NOT_RUN
     assert all(block.language == "python" and len(block.not_run or "") > 10 for block in marked)
+
+
+@pytest.mark.parametrize("path", BESIDE, ids=_name)
+def test_their_code_has_ours_beside_it(path):
+    """Each pair is in a grid, and of the two it is ours that is run."""
+    grids = re.findall(r'<div class="grid" markdown>\n(.*?)</div>', path.read_text(encoding="utf-8"), re.DOTALL)
+    assert grids
+    for grid in grids:
+        theirs, ours = pages.blocks(grid)
+        assert theirs.language == "java" or theirs.not_run
+        assert ours.language == "python"
+        assert ours.not_run is None
+        assert "asynchttp" in ours.text or "client" in ours.text
 
 
 def test_most_pages_show_code():

@@ -44,7 +44,7 @@ class Hosts:
         """Nothing was asked yet."""
         self._flaky = 0
 
-    async def answer(self, request: asynchttp.Request) -> asynchttp.Response:  # noqa: PLR0911  one line an answer
+    async def answer(self, request: asynchttp.Request) -> asynchttp.Response:  # noqa: PLR0911, PLR0912  one line an answer
         """One answer; anything but a known path is a 404."""
         if request.url.host == "gone.example.com":
             raise asynchttp.DNSError("gone.example.com is not known", request=request, sent=False)
@@ -57,6 +57,14 @@ class Hosts:
                 return asynchttp.Response(200, json={"deleted": True})
             case "GET", ("users", number) if number != "404":
                 return asynchttp.Response(200, json={"id": int(number), "name": f"user {number}"})
+            case "GET", ("people", number):
+                return asynchttp.Response(200, json={"id": int(number), "team": "/teams/3"})
+            case "GET", ("teams", number):
+                return asynchttp.Response(200, json={"id": int(number), "office": "/offices/5"})
+            case "GET", ("offices", number):
+                return asynchttp.Response(200, json={"id": int(number), "city": "Bern"})
+            case "GET", ("file",):
+                return asynchttp.Response(200, text="the same everywhere")
             case "POST", ("orders",):
                 return asynchttp.Response(201, json={"order": 1})
             case "GET", ("export",):

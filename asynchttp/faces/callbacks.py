@@ -96,7 +96,7 @@ class Home(Protocol):
 class Delivery:
     """The callbacks of one call: one after another, in one context, which is that of who makes this object."""
 
-    __slots__ = ("_line", "_then", "asking", "callbacks", "context", "home", "task", "watch")
+    __slots__ = ("_line", "_settled", "_then", "asking", "callbacks", "context", "home", "task", "watch")
 
     def __init__(self, callbacks: Callbacks, home: Home) -> None:
         """Nothing is to be told yet."""
@@ -109,18 +109,21 @@ class Delivery:
         self.asking = 0
         #: Looks on while the call runs, and has one more thing to say at its end.
         self.watch: Any = None
-        self._line: deque[Step] = deque()
+        self._line: deque[Step] | None = None  # most never need one, and an empty one takes 600 bytes
+        self._settled = False
         self._then: Callable[[Delivery], object] | None = None
 
     def tell(self, name: str, argument: Any) -> None:
         """Run a callback, if there is one: now, or once those before it are finished.
 
-        Of progress that waits, only the newest is kept.
+        Of progress that waits, only the newest is kept. Nothing is told after the outcome.
         """
         callback: Callback | None = getattr(self.callbacks, name)
-        if callback is None:
+        if callback is None or self._settled:
             return
         if self.task is not None:
+            if self._line is None:
+                self._line = deque()
             if name == "on_progress" and self._line and self._line[-1][0] == name:
                 self._line.pop()
             self._line.append((name, callback, argument))
@@ -142,9 +145,15 @@ class Delivery:
         else:
             self.tell("on_error", error)
         self.tell("on_done", future)
-        if self.task is not None:
-            self._then = then
-        elif then is not None:
+        self._settled = True
+        self._then = then
+        if self.task is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        del self.context  # it knows this object, too: else only the garbage collector could part them
+        then, self._then = self._then, None
+        if then is not None:
             then(self)
 
     def _call(self, name: str, callback: Callback, argument: Any) -> Awaitable[object] | None:
@@ -203,10 +212,9 @@ class Delivery:
         finally:
             cancelled = None
             self.task = None
-            then, self._then = self._then, None
             self.home.left(self)
-            if then is not None:
-                then(self)
+            if self._settled:
+                self._finish()
 
     def _step(self, name: str, callback: Callback, function: Callback, argument: Any) -> Any:
         return self._timed(name, callback, argument, function)
@@ -274,6 +282,8 @@ def _checked(name: str, callback: Any) -> Any:
     if not callable(callback):
         msg = f"{name}= must be a function of one argument, not {callback!r}"
         raise TypeError(msg)
+    if _takes_one(callback):
+        return callback
     try:
         signature = inspect.signature(callback)
     except (TypeError, ValueError):  # a builtin that does not tell
@@ -284,6 +294,20 @@ def _checked(name: str, callback: Any) -> Any:
         msg = f"{name}={_name(callback)}{signature} cannot be called with one argument: {error}"
         raise TypeError(msg) from None
     return callback
+
+
+def _takes_one(callback: Any) -> bool:
+    """Whether a plain function or method can be called with one argument; `inspect.signature` takes 50 times as long."""
+    bound = isinstance(callback, types.MethodType)
+    function = callback.__func__ if bound else callback
+    if not isinstance(function, types.FunctionType) or hasattr(function, "__wrapped__"):
+        return False
+    code = function.__code__
+    most = code.co_argcount - bound
+    least = most - len(function.__defaults__ or ())
+    if code.co_kwonlyargcount > len(function.__kwdefaults__ or ()):
+        return False
+    return least <= 1 and (most >= 1 or bool(code.co_flags & inspect.CO_VARARGS))
 
 
 def _name(callback: object) -> str:

@@ -61,7 +61,8 @@ class Submitting:
         Callbacks are functions or coroutine functions of one argument. They run from the loop, in your context, after the
         call has given its slot back: exactly one of `on_response` and `on_error`, then `on_done`, each exactly once. One
         that raises changes no outcome; it is reported through the loop's exception handler. An `on_error` counts as
-        having looked at the failure.
+        having looked at the failure, but no callback counts as waiting: whoever awaits the Future last and is cancelled takes
+        the call along.
 
         Raises:
             ValueError, TypeError: a bad argument; nothing was started.
@@ -200,7 +201,8 @@ def _start(core: Core, request: Request, callbacks: Callbacks | None, where: str
             call.watch = delivery.watch = Watch(delivery, core.state.clock)
     future = Started(_run(core, request, delivery), loop=asyncio.get_running_loop(), where=where)
     if delivery is not None:
-        future.add_done_callback(functools.partial(_settled, delivery))
+        # Not by the method of `Future`, which counts who waits: whoever is only told must not keep a call alive.
+        asyncio.Task.add_done_callback(future, functools.partial(_settled, delivery))
     core.pending.call(future)
     return future
 

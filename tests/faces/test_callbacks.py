@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import gc
 import logging
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -42,10 +44,20 @@ def a_client(**options):
         (3, "on_done= must be a function of one argument, not 3"),
         (lambda: None, r"on_done=.*<lambda>\(\) cannot be called with one argument"),
         (lambda a, b: None, "cannot be called with one argument"),
+        (lambda a, *, b: None, "cannot be called with one argument"),
+        ("x".zfill, None),
+        (lambda *a: None, None),
+        (lambda a, b=1: None, None),
+        (lambda a, *, b=1: None, None),
+        ((lambda self: None).__get__(3), "cannot be called with one argument"),
+        ((lambda self, a: None).__get__(3), None),
     ],
 )
 def test_what_cannot_be_called_is_refused_at_once(callback, message):
     """A callback of the wrong arity is a TypeError where it is given, not where it is called."""
+    if message is None:
+        assert Callbacks(on_done=callback).on_done == callback
+        return
     with pytest.raises(TypeError, match=message):
         Callbacks(on_done=callback)
 
@@ -200,6 +212,33 @@ async def test_one_that_blocks_is_named(style, monkeypatch, caplog):
 
 
 @in_loop
+@pytest.mark.parametrize("coroutine", [False, True])
+async def test_a_finished_delivery_is_gone_at_once(coroutine):
+    """Callbacks, and what they hold, do not wait for the garbage collector."""
+
+    class Plain:
+        def __call__(self, _):
+            return None
+
+    class Waiting:
+        async def __call__(self, _):
+            await asyncio.sleep(0)
+
+    callback = Waiting() if coroutine else Plain()
+    gone = weakref.ref(callback)
+    gc.disable()
+    try:
+        async with a_client() as client:
+            await client.submit("GET", URL, on_response=callback, on_done=callback)
+            del callback
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert gone() is None
+    finally:
+        gc.enable()
+
+
+@in_loop
 async def test_progress_that_waits_is_replaced_by_newer():
     """While a slow callback runs, at most one on_progress stands in the line: the newest."""
     pending = Pending(None)
@@ -216,6 +255,7 @@ async def test_progress_that_waits_is_replaced_by_newer():
     delivery.settle("value", None, None)
     go.set()
     await told([pending])
+    delivery.tell("on_progress", 5)
     assert log == [0, 4, "value"]
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from asynchttp import Client, ClientClosed, Request, Response, StatusError, TotalTimeout
+from asynchttp import Client, ClientClosed, Request, Response, StatusError, StreamResponse, TotalTimeout
 from asynchttp.faces.future import Started
 from asynchttp.testing import MockTransport, VirtualClock
+from tests.torture import Body, Scenario, torture
 
 pytestmark = pytest.mark.asyncio
 URL = "https://example.com/"
@@ -162,3 +163,31 @@ async def test_a_client_without_a_loop_says_so():
     await client.aclose()
     with pytest.raises(ClientClosed):
         client.submit_threadsafe("GET", URL)
+
+
+async def test_every_await_of_a_submitted_call_can_be_cancelled(nothing_left):
+    """Whoever awaits a submitted call and is cancelled, wherever it is, takes it along and leaves nothing."""
+
+    names = ("on_response", "on_error", "on_done", "on_headers", "on_progress")
+    callbacks: dict[str, Any] = dict.fromkeys(names, lambda _: None)
+
+    def make(clock):
+        async def handler(request):
+            await clock.sleep(1)
+            return StreamResponse(
+                200 if request.url.path == "/b" else 302,
+                headers={"Location": "/b"},
+                stream=Body(b"a", b"b", wait=lambda: clock.sleep(0.01)),
+            )
+
+        client = Client(transport=MockTransport(handler))
+
+        async def work():
+            return await client.submit("GET", URL, **callbacks)
+
+        return Scenario(client, work, check=lambda: idle(client))
+
+    def idle(client):
+        assert client._core.pending.idle
+
+    assert await torture(make) > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from asynchttp import Client, ReadError, Response, StreamResponse
 from asynchttp.testing import MockTransport, VirtualClock
@@ -97,3 +98,30 @@ async def test_an_attempt_that_is_repeated_does_not_count():
         async with Client(transport=MockTransport(handler)) as client:
             await client.submit("GET", URL, on_progress=log.append, on_headers=heads.append)
     assert (log[-1].received, len(heads)) == (2, 2)
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_bytes_of_an_upload(nothing_left, size, stream):
+    """Over a real connection: what was sent counts, whether the body is bytes, small or large, or a stream."""
+
+    async def count(request):
+        return web.Response(text=str(len(await request.read())))
+
+    log: list[Any] = []
+    app = web.Application(client_max_size=10**8)
+    app.add_routes([web.post("/", count)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        async with Client() as client:
+            content = iter([b"x" * (size // 2)] * 2) if stream else b"x" * size
+            response = await client.submit("POST", url, content=content, on_progress=log.append)
+    finally:
+        await runner.cleanup()
+    assert response.text == str(size)
+    assert log[-1].sent == size
+    assert log[-1].received == log[-1].total == len(str(size))
+    assert log[0].total == (None if stream else size)

@@ -90,7 +90,7 @@ class Submitting:
         """`submit` from any thread, for a client whose loop runs in another.
 
         The loop is that of ``async with client``, or of its first call. Callbacks run on it, in the context of the caller.
-        Cancelling the future reaches the wire. Waiting for it on the client's own loop would wait for ever.
+        Cancelling the future reaches the wire. A relative URL without a base_url fails through the future. Waiting for it on the client's own loop would wait for ever.
 
         Raises:
             ValueError, TypeError: a bad argument; nothing was started.

@@ -120,6 +120,8 @@ async def test_threads_submit_to_a_client_of_the_loop(nothing_left):
             client.submit_threadsafe(Request("GET", URL + "b"), on_error=seen.append).result(10)
         with pytest.raises(ValueError, match="invalid URL"):
             client.submit_threadsafe("GET", "::")
+        with pytest.raises(ValueError, match="base_url"):
+            client.submit_threadsafe("GET", "/relative").result(10)
         with pytest.raises(TypeError, match="retry"):
             client.submit_threadsafe("GET", URL, retry=3).result(10)
 

@@ -20,7 +20,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asynchttp.middleware.attempt import AttemptLayer
+from asynchttp.middleware.attempt import PHASES, AttemptLayer, phase_of
 from asynchttp.middleware.chain import wrap
 from asynchttp.middleware.exchange import Exchange
 from asynchttp.middleware.limits import LimitsLayer
@@ -28,6 +28,7 @@ from asynchttp.middleware.observe import Observe, Observers
 from asynchttp.middleware.retry import RetryLayer
 from asynchttp.policy.admission import Admission, Group
 from asynchttp.policy.budget import Budget
+from asynchttp.policy.retry import NOT_RETRYABLE, RETRY_OFF
 from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import Deadlines, Guard
 from asynchttp.runtime.gate import Gate
@@ -146,6 +147,7 @@ class Engine:
             if guard.reason is not None:
                 guard.release()
             if isinstance(error, HTTPError):  # what a middleware raises stays as it is
+                _give_reason(call)
                 _note(error, call)
             raise
         else:
@@ -165,6 +167,8 @@ class Engine:
             answer = copy.copy(answer)
         answer.attempts = call.attempts
         answer.elapsed = self.state.clock.now() - call.started
+        if answer.status >= 400:
+            _give_reason(call)
         if call.history:
             answer.history = tuple(call.history)
             for redirect in call.history:
@@ -182,6 +186,7 @@ class Engine:
         if reason != "closed":
             return self._overdue(request, call, _phase(call))
         error = closed(request, call, self.state.clock.now() - call.started)
+        _overtake(error, call)
         _note(error, call)
         return error
 
@@ -189,7 +194,8 @@ class Engine:
         elapsed = self.state.clock.now() - call.started
         tried = f"attempt {len(call.attempts)}" if call.attempts else "nothing was sent yet"
         where = f"{request.method} {mask_url(request.url)}, {tried}, after {elapsed:.3g} s"
-        msg = f"timed out: the whole call took longer than {call.clocks.total} s (total), {phase} [{where}]"
+        doing = PHASES[phase]
+        msg = f"timed out: the whole call took longer than {call.clocks.total} s (total), {doing} [{where}]"
         error = TotalTimeout(
             msg,
             request=request,
@@ -199,6 +205,7 @@ class Engine:
             limit=call.clocks.total,
             phase=phase,
         )
+        _overtake(error, call)
         _note(error, call)
         return error
 
@@ -259,19 +266,34 @@ def _settle(future: asyncio.Future[None]) -> None:
 def closed(request: Request, call: Call | None = None, elapsed: float = 0.0) -> ClientClosed:
     """The error of a call that the closing of its client ended, or that came after it."""
     attempts = [] if call is None else call.attempts
-    when = "before this call ended" if call is not None else "and takes no more calls"
-    msg = f"the client was closed {when} [{request.method} {mask_url(request.url)}]"
+    where = f"{request.method} {mask_url(request.url)}"
+    if call is None:
+        msg = f"the client was closed and takes no more calls [{where}]"
+    else:
+        msg = f"the client was closed before this call ended [{where}, attempt {len(attempts)}, after {elapsed:.3g} s]"
     return ClientClosed(msg, request=request, attempts=attempts, elapsed=elapsed, sent=None if attempts else False)
 
 
 def _phase(call: Call) -> str:
     """What the call was doing when it was interrupted."""
     if not call.attempts:
-        return "in the queue"
+        return "queue"
     last = call.attempts[-1]
     if not isinstance(last.error, asyncio.CancelledError):
-        return "between two attempts"
-    return "while waiting for the answer's headers" if last.headers is None else "while reading the body"
+        return "wait"
+    return phase_of(call, last)
+
+
+def _overtake(error: HTTPError, call: Call) -> None:
+    """Let the attempt that was interrupted tell what interrupted it."""
+    if call.attempts and isinstance(call.attempts[-1].error, asyncio.CancelledError):
+        call.attempts[-1].error = error
+
+
+def _give_reason(call: Call) -> None:
+    """Say of the last attempt why no other followed, where nobody decided about it."""
+    if call.attempts and not call.attempts[-1].reason:
+        call.attempts[-1].reason = RETRY_OFF if call.retry is None else NOT_RETRYABLE
 
 
 def _note(error: Exception, call: Call) -> None:

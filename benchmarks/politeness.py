@@ -6,6 +6,7 @@ Counted, not timed: in virtual time over the mock, so every run gives the same n
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING, Any
 
 from asynchttp import Client, ConnectError, Limits, Response, Retry, Timeout
@@ -71,11 +72,12 @@ def dead_origin(calls: int) -> Numbers:
 
 def random_failures(calls: int, share: float, latency: float = LATENCY) -> Numbers:
     """Every answer is a 503 with that probability."""
+    dice = random.Random(1)  # not the clock's, which the jitter is made with
 
     async def scene(clock: VirtualClock) -> Numbers:
         async def answer(_request: Request) -> Response:
             await clock.sleep(latency)
-            return Response(503 if clock.random() < share else 200)
+            return Response(503 if dice.random() < share else 200)
 
         urls = [f"http://flaky.test/{number}" for number in range(calls)]
         return await _fan_out(urls, answer, retry=Retry(ATTEMPTS), limits=Limits(concurrency=200), clock=clock)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asynchttp import Client, ClientClosed, Response, StreamResponse, Timeout, TotalTimeout
+from asynchttp import Client, ClientClosed, Response, Retry, StreamResponse, Timeout, TotalTimeout
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, cancels, nothing_left
 
@@ -41,7 +41,7 @@ async def test_total_is_never_reset(clock):
     assert (error.clock, error.limit, error.phase, error.sent) == (
         "total",
         5,
-        "while waiting for the answer's headers",
+        "headers",
         None,
     )
     assert len(error.attempts) == 3
@@ -222,3 +222,32 @@ async def test_a_call_that_does_not_end_is_left_behind_with_a_warning(clock):
         await client.aclose()
     assert clock.now() == pytest.approx(1, abs=0.1)
     assert (await call).ok
+
+
+@pytest.mark.parametrize(
+    ("retry", "status", "reason"),
+    [
+        (Retry(), 501, "not retryable"),
+        (Retry(), 404, "not retryable"),
+        (None, 503, "retry off"),
+        (Retry(2), 503, "attempts"),
+    ],
+)
+async def test_the_last_attempt_says_why_no_other_followed(clock, retry, status, reason):
+    """Rule 17: also where nothing was to be decided: a status that is never retried, or retries switched off."""
+    async with Client(transport=MockTransport(lambda r: Response(status)), retry=retry) as client:
+        response = await client.get(URL)
+    assert response.attempts[-1].reason == reason
+
+
+async def test_an_interrupted_attempt_tells_what_interrupted_it(clock):
+    """The record of the attempt has the TotalTimeout, not the cancellation that carried it."""
+
+    async def handler(request):
+        await clock.sleep(60)
+
+    async with Client(transport=MockTransport(handler), timeout=5) as client:
+        with pytest.raises(TotalTimeout) as caught:
+            await client.get(URL)
+    assert caught.value.attempts[-1].error is caught.value
+    assert caught.value.attempts[-1].to_dict()["error"] == "TotalTimeout"

@@ -202,6 +202,8 @@ def unfinished(unit: Unit, why: str, now: float, *, started: bool) -> Result[Any
     elapsed = now - unit.since
     error = _ending(unit, why, _where(unit, elapsed, started=started))
     if isinstance(error, HTTPError):
+        if attempts and isinstance(attempts[-1].error, asyncio.CancelledError):
+            attempts[-1].error = error  # what interrupted it, not how
         error.request = request
         error.attempts = attempts
         error.elapsed = elapsed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from asynchttp.policy.followup import Keep, follow
 from asynchttp.policy.retry import IDEMPOTENT
@@ -168,12 +168,27 @@ def _stays(request: Request, answer: Answer, call: Call) -> bool:
     return isinstance(came, Keep)
 
 
-def _timeout(call: Call, attempt: Attempt) -> AttemptTimeout:
-    phase = "the answer's headers" if attempt.headers is None else "the body"
+#: What a call may be doing, as errors name it in `phase`, and as their messages say it.
+PHASES: Final = {
+    "queue": "in the queue",
+    "connect": "while connecting",
+    "headers": "while waiting for the answer's headers",
+    "body": "while reading the body",
+    "wait": "between two attempts",
+}
+
+
+def phase_of(call: Call, attempt: Attempt) -> str:
+    """What an attempt that is on the wire is doing."""
     if call.wire is not None and not call.wire.connected:
-        phase = "a connection"
-    sent = False if call.wire is not None and not call.wire.connected else None
-    msg = f"timed out: the attempt took longer than {call.clocks.attempt} s, while waiting for {phase} (attempt)"
+        return "connect"
+    return "headers" if attempt.headers is None else "body"
+
+
+def _timeout(call: Call, attempt: Attempt) -> AttemptTimeout:
+    phase = phase_of(call, attempt)
+    sent = False if phase == "connect" else None
+    msg = f"timed out: the attempt took longer than {call.clocks.attempt} s (attempt), {PHASES[phase]}"
     return AttemptTimeout(msg, limit=call.clocks.attempt, phase=phase, sent=sent)
 
 

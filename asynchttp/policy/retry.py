@@ -14,6 +14,7 @@ attempts               `attempts` sends were made
 Retry-After too long   the server asks for more than `max_retry_after`, or than `total` leaves
 total                  the wait does not fit in what `total` leaves, so it is not begun
 budget exhausted       `RetryBudget` has no tokens left; said by the driver, which asks it
+retry off              the call was made with ``retry=None``; said by the engine
 ====================== ==========================================================================================
 """
 
@@ -56,6 +57,7 @@ ATTEMPTS: Final = "attempts"
 RETRY_AFTER_TOO_LONG: Final = "Retry-After too long"
 TOTAL: Final = "total"
 BUDGET_EXHAUSTED: Final = "budget exhausted"
+RETRY_OFF: Final = "retry off"
 
 #: Methods whose repetition does no more than one send (RFC 9110, 9.2.2); QUERY is defined as safe.
 IDEMPOTENT: Final[frozenset[str]] = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PUT", "DELETE"})

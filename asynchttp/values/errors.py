@@ -178,7 +178,8 @@ class TimeoutError(RequestError, builtins.TimeoutError):  # noqa: A001  named by
     Attributes:
         clock: "queue", "connect", "read", "attempt" or "total".
         limit: seconds that were allowed.
-        phase: what the call was doing; "batch" where `batch_timeout` ended a fan-out.
+        phase: what the call was doing: "queue", "connect", "headers", "body" or "wait" (between two attempts); "batch"
+            where `batch_timeout` ended a fan-out.
     """
 
     clock: ClassVar[str] = "total"

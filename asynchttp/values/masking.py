@@ -46,7 +46,7 @@ _BEFORE_AUTHORITY: Final = re.compile(r"(?:(?:[A-Za-z][\w+.-]*:(?=/)|https?:)/{0
 _AUTHORITY: Final = re.compile(r"[^/?#]*")
 _PAIR: Final = re.compile(r"(?<=[?&;#])([^=&;#?]+)=([^&;#]+)")
 _USERINFO_IN_TEXT: Final = re.compile(r"(?<=//)[^\s/?#]*@")
-_PAIR_IN_TEXT: Final = re.compile(r"""(?<=[?&;#])([^\s=&;#?]+)=([^\s&;#'"<>]+)""")
+_PAIR_IN_TEXT: Final = re.compile(r"""(?<=[?&;#])([^\s=&;#?]+)=([^\s&;#'"<>,\]]+)""")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,24}")
 
 

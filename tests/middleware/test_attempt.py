@@ -48,7 +48,7 @@ async def test_the_attempts_timeout_names_everything(clock):
         with pytest.raises(AttemptTimeout) as caught:
             await client.get("https://ada:pw@example.com/")
         error = caught.value
-        assert (error.clock, error.limit, error.phase, error.sent) == ("attempt", 2, "the answer's headers", None)
+        assert (error.clock, error.limit, error.phase, error.sent) == ("attempt", 2, "headers", None)
         assert len(error.attempts) == 2
         assert "2 s" in str(error)
         assert "attempt 2" in str(error)
@@ -69,7 +69,7 @@ async def test_the_clock_covers_a_buffered_body_and_ends_at_the_headers_of_a_str
     async with Client(transport=MockTransport(trickle), timeout=Timeout(attempt=2), retry=None) as client:
         with pytest.raises(AttemptTimeout) as caught:
             await client.get(URL)
-        assert caught.value.phase == "the body"
+        assert caught.value.phase == "body"
         assert bodies[-1].closed
         async with client.stream("GET", URL) as response:
             assert b"".join([chunk async for chunk in response.iter_bytes()]) == b"abc"
@@ -151,7 +151,7 @@ async def test_max_body(clock):
 
 
 @pytest.mark.parametrize(
-    ("connected", "phase", "sent"), [(False, "a connection", False), (True, "the answer's headers", None)]
+    ("connected", "phase", "sent"), [(False, "connect", False), (True, "headers", None)]
 )
 async def test_what_the_transport_tells_of_its_connection(clock, connected, phase, sent):
     """Rule 11 and 17: an attempt that timed out without a connection was not sent; its record has the connection."""

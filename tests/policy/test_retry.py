@@ -22,7 +22,7 @@ WALL = 1_559_559_600.0  # Mon, 03 Jun 2019 11:00:00 GMT
 STEADY = Retry(backoff=Backoff.constant(1))
 REASONS = {
     "not retryable", "once only", "not idempotent", "body consumed", "attempts", "total", "Retry-After too long",
-    "budget exhausted",
+    "budget exhausted", "retry off",
 }  # fmt: skip
 
 

@@ -49,6 +49,7 @@ def start(args: Sequence[str] | None = None) -> int:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(asynchttp.__version__, prog_name="asynchttp", message="%(prog)s %(version)s")
 def cli() -> None:
     """Send many HTTP requests at once, with limits, retries and time limits.
 

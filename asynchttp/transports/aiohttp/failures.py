@@ -187,4 +187,5 @@ def _unanswered(error: BaseException, wire: SessionWire, said: str) -> HTTPError
 def _said(error: BaseException) -> str:
     if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
         return "the connection was closed"  # what it holds are the headers so far, and they may be secrets
-    return mask_text(str(error) or type(error).__name__)
+    said = str(error) or type(error).__name__
+    return mask_text(said.replace(" ssl:default", ""))  # aiohttp's word for its own setting, for http too

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, Unpack
 
 from asynchttp.batch.launch import launch
 from asynchttp.batch.results import Results
 from asynchttp.batch.work import Sending
 from asynchttp.faces.core import Core
+from asynchttp.faces.options import FanOutOptions, check_known, signature_of
 from asynchttp.faces.progress import bar
 from asynchttp.faces.settings import Settings
 from asynchttp.faces.submit import Submitting
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from asynchttp.faces.options import ClientOptions, FanOutOptions, RequestOptions
+    from asynchttp.faces.options import ClientOptions, RequestOptions
     from asynchttp.runtime.call import Call
     from asynchttp.values.response import Response
     from asynchttp.values.result import Result
@@ -39,7 +40,8 @@ class Client(Submitting):
 
     Args:
         base_url: what relative URLs are joined to, and where `auth` belongs.
-        headers, params: defaults of every request; a request's own win.
+        headers, params: defaults of every request; a request's own win. With a base_url, headers that carry secrets
+            (Authorization, Cookie, API keys and the like) go to its origin alone.
         auth: credentials for `base_url`'s origin, or a mapping of origin to credentials.
         limits: how much at once (`Limits`).
         timeout: seconds in total, a `Timeout`, or None for no limit at all.
@@ -69,6 +71,8 @@ class Client(Submitting):
         ...         response = await client.get("/users/7")
         ...         return response.json()
     """
+
+    __signature__: ClassVar = signature_of(Settings)
 
     def __init__(self, base_url: str | URL | None = None, **options: Unpack[ClientOptions]) -> None:
         """Check every argument; open nothing."""
@@ -220,6 +224,7 @@ class Client(Submitting):
     def _fan_out(self, inputs: Any, ordered: Any, options: Any) -> Results[Response]:
         core = self._core
         core.check_open()
+        check_known("a fan-out", options, FanOutOptions)
         accept = core.accepts(options.pop("accept", None))
         if options.get("progress") is True:
             options["progress"] = bar()

@@ -27,7 +27,7 @@ from asynchttp.values.errors import ClientClosed
 from asynchttp.values.request import NO_HEADERS, Request
 from asynchttp.values.timeout import Clocks, as_timeout
 from asynchttp.values.unset import UNSET
-from asynchttp.values.url import absolute_url, add_params
+from asynchttp.values.url import absolute_url, add_params, origin_of
 from asynchttp.version import __version__
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class Core:
         self.state = _state(settings, parent, changes)
         self.engine = engine.Engine(settings.layers(), self.state)
         self._headers = settings.default_headers(f"asynchttp/{__version__}")
+        # With a base_url, secrets among the default headers belong to its origin, as `auth` does.
+        self._home = None if self.base is None else origin_of(self.base)
+        self._elsewhere = self._headers if self._home is None else settings.without_secrets(self._headers)
         self._params = None if settings.params is None else check_pairs("params", settings.params)
         self._timeout = settings.clocks()
         self._clocks = Clocks(self._timeout)
@@ -119,10 +122,13 @@ class Core:
         if absolute is not request.url:
             request.url = absolute
             request._origin = None
+        defaults = self._headers
+        if defaults is not self._elsewhere and request.origin != self._home:
+            defaults = self._elsewhere
         if request.headers is NO_HEADERS:
-            request.headers = self._headers
+            request.headers = defaults
         else:
-            merged = CIMultiDict(self._headers)
+            merged = CIMultiDict(defaults)
             merged.update(request.headers)
             request.headers = CIMultiDictProxy(merged)
         return request

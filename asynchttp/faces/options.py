@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.failures import ErrorPolicy
@@ -68,3 +70,25 @@ class FanOutOptions(TypedDict, total=False):
     accept: Callable[[Any], object] | None
     batch_timeout: float | None
     progress: bool | Callable[[Progress], object] | None
+
+
+def check_known(what: str, options: Mapping[str, object], known: type) -> None:
+    """Refuse a name that `known`, one of the classes above, does not have.
+
+    Raises:
+        TypeError: it names the option, and those that there are.
+    """
+    unknown = sorted(options.keys() - known.__annotations__.keys())
+    if unknown:
+        msg = f"{what} has no option {', '.join(unknown)}; it has {', '.join(sorted(known.__annotations__))}"
+        raise TypeError(msg)
+
+
+def signature_of(settings: type) -> inspect.Signature:
+    """The constructor as help and notebooks show it: every option with its default, from the dataclass that holds them."""
+    parameters = []
+    for field in fields(settings):
+        default = field.default if field.default is not MISSING else inspect.Parameter.empty
+        named = inspect.Parameter.POSITIONAL_OR_KEYWORD if field.name == "base_url" else inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(field.name, named, default=default))
+    return inspect.Signature(parameters)

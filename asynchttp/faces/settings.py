@@ -20,9 +20,9 @@ from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
 from asynchttp.policy.retry import Retry
 from asynchttp.values.checks import check_count, check_headers
-from asynchttp.values.masking import mask_url
+from asynchttp.values.masking import is_secret_header, mask_url
 from asynchttp.values.timeout import DEFAULT_TIMEOUT, as_timeout
-from asynchttp.values.url import parse_base, parse_url
+from asynchttp.values.url import origin_of, parse_base, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +124,8 @@ class Settings:
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with some replaced; a `Timeout` inherits the fields it leaves out.
 
-        Credentials stay with the origin that they were given for, also when `base_url` changes.
+        Credentials stay with the origin that they were given for, also when `base_url` changes; those among the headers
+        are left out then.
 
         Raises:
             TypeError: an unknown name.
@@ -132,9 +133,22 @@ class Settings:
         self._check_known(changes)
         if "base_url" in changes and "auth" not in changes and self.auth is not None:
             changes = {**changes, "auth": dict(bind_auth(self.auth, self.base()))}
+        if (
+            self.base_url is not None
+            and "base_url" in changes
+            and "headers" not in changes
+            and self.headers is not None
+        ):
+            changes = {**changes, "headers": self._headers_for(changes["base_url"])}
         if "timeout" in changes:
             changes = {**changes, "timeout": as_timeout(changes["timeout"]).over(self.clocks())}
         return replace(self, **changes)
+
+    def _headers_for(self, base_url: Any) -> CIMultiDictProxy[str]:
+        headers = check_headers(self.headers)
+        old = self.base()
+        moved = base_url is None or old is None or origin_of(parse_base(base_url)) != origin_of(old)
+        return self.without_secrets(headers) if moved else headers
 
     def clocks(self) -> Timeout:
         """The timeout with every field settled."""
@@ -152,6 +166,15 @@ class Settings:
         if self.headers is not None:
             headers.update(check_headers(self.headers))
         return CIMultiDictProxy(headers)
+
+    def without_secrets(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
+        """`headers` as they go to another origin than `base_url`'s: the same object where none is secret."""
+        names = frozenset(name.lower() for name in self.sensitive_headers)
+        if not any(is_secret_header(name.lower(), names) for name in headers):
+            return headers
+        return CIMultiDictProxy(
+            CIMultiDict((name, value) for name, value in headers.items() if not is_secret_header(name.lower(), names))
+        )
 
     def follow(self) -> Redirects:
         """The redirect rules."""

@@ -8,7 +8,7 @@ import warnings
 from collections import deque
 from collections.abc import Generator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar, Unpack
 
 from asynchttp.batch.feed import Feed, leave, take
 from asynchttp.batch.results import Facts
@@ -56,6 +56,8 @@ class SyncClient:
         ...     with SyncClient("https://api.example.com") as client:
         ...         return client.get("/users/7").json()
     """
+
+    __signature__: ClassVar = Client.__signature__
 
     def __init__(self, base_url: str | URL | None = None, **options: Unpack[ClientOptions]) -> None:
         """Check every argument; open nothing and start no thread."""

@@ -142,3 +142,37 @@ async def test_params_and_headers_of_the_client():
         "https://a.example/v1/u?k=1&l=2&l=3",
     ]
     assert [r.headers.getall("X-A") for r in transport.requests] == [["mine"], ["a"]]
+
+
+@in_loop
+async def test_secrets_among_the_default_headers_stay_with_base_url():
+    """Where secrets go: with a base_url they are for its origin alone; what is no secret goes everywhere."""
+    transport = MockTransport(lambda request: Response(200))
+    headers = {"Authorization": "Bearer t", "X-Api-Key": "k", "X-Mine": "m", "X-A": "a"}
+    async with Client(
+        "https://a.example/v1", headers=headers, sensitive_headers=["x-mine"], transport=transport
+    ) as client:
+        await client.get("/u")
+        await client.get("https://a.example:443/other")
+        await client.get("https://b.example/")
+        await client.get("https://b.example/", headers={"Authorization": "Bearer mine"})
+        await client.with_(base_url="https://b.example").get("/")
+        await client.with_(base_url="https://a.example/v2").get("/")
+    names = ("Authorization", "X-Api-Key", "X-Mine", "X-A")
+    assert [[r.headers.get(name) for name in names] for r in transport.requests] == [
+        ["Bearer t", "k", "m", "a"],
+        ["Bearer t", "k", "m", "a"],
+        [None, None, None, "a"],
+        ["Bearer mine", None, None, "a"],
+        [None, None, None, "a"],
+        ["Bearer t", "k", "m", "a"],
+    ]
+
+
+@in_loop
+async def test_without_a_base_url_default_headers_go_where_the_caller_writes():
+    """There is no origin that they could belong to; a redirect still drops them."""
+    transport = MockTransport(lambda request: Response(200))
+    async with Client(headers={"Authorization": "Bearer t"}, transport=transport) as client:
+        await client.get("https://b.example/")
+    assert transport.requests[0].headers["Authorization"] == "Bearer t"

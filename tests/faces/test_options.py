@@ -1,14 +1,39 @@
-"""The keyword arguments that type checkers know."""
-
-from __future__ import annotations
+"""The options as checkers, help and errors show them."""
 
 import inspect
 
-from asynchttp import Request
-from asynchttp.faces.options import RequestOptions
+import pytest
+
+import asynchttp
+from asynchttp.faces.options import ClientOptions, FanOutOptions, RequestOptions, check_known, signature_of
+from asynchttp.faces.settings import Settings
 
 
-def test_every_verb_takes_what_a_request_takes():
-    """A new argument of Request is one of all verbs, of submit and of queue items."""
-    parameters = set(inspect.signature(Request).parameters) - {"method", "url"}
-    assert set(RequestOptions.__annotations__) == parameters
+def test_the_options_of_a_client_are_its_settings():
+    """One source of truth: what a checker knows is what the constructor takes."""
+    assert ClientOptions.__annotations__.keys() | {"base_url"} == set(signature_of(Settings).parameters)
+
+
+def test_the_options_of_a_request_are_its_arguments():
+    """The same for the verbs."""
+    arguments = inspect.signature(asynchttp.Request).parameters.keys() - {"method", "url"}
+    assert RequestOptions.__annotations__.keys() == arguments
+
+
+@pytest.mark.parametrize("client", [asynchttp.Client, asynchttp.SyncClient])
+def test_help_shows_every_option_with_its_default(client):
+    """A notebook's `Client?` tells what there is and what holds if nothing is said."""
+    parameters = inspect.signature(client).parameters
+    assert next(iter(parameters)) == "base_url"
+    assert parameters["retry"].default == asynchttp.Retry()
+    assert parameters["redirects"].default == 10
+    assert parameters["limits"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_an_unknown_option_names_itself_and_the_others():
+    """A typing mistake is answered with what there is."""
+    check_known("a fan-out", {"buffer": 1}, FanOutOptions)
+    with pytest.raises(TypeError, match=r"a fan-out has no option bufer; it has accept, .*buffer, concurrency"):
+        check_known("a fan-out", {"bufer": 1}, FanOutOptions)
+    with pytest.raises(TypeError, match="a fan-out has no option concurency"):
+        asynchttp.Client().map([], concurency=1)  # type: ignore[call-arg]  # the mistake that is meant

@@ -376,3 +376,24 @@ async def test_cancelled_while_connecting():
             with pytest.raises(asyncio.CancelledError):
                 await task
         await server.settled()
+
+
+async def test_the_environment_counts_only_when_asked(monkeypatch, tmp_path):
+    """Rule 41: no .netrc and no proxy from the environment, unless trust_env=True."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ada password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with RawServer(*[KEPT] * 2) as server:
+        for trust_env in (False, True):
+            async with asynchttp.Client(trust_env=trust_env) as client:
+                assert (await client.get(server.url)).ok
+        assert [b"\r\nauthorization:" in request.raw.lower() for request in server.requests] == [False, True]
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with RawServer(KEPT) as server:
+        async with asynchttp.Client(retry=None) as client:
+            assert (await client.get(server.url)).ok
+        async with asynchttp.Client(retry=None, trust_env=True) as client:
+            with pytest.raises(asynchttp.ConnectError):
+                await client.get(server.url)
+        assert len(server.requests) == 1

@@ -16,6 +16,7 @@ from asynchttp.faces.future import Future
 from asynchttp.faces.oneliners import delete, gather, get, head, options, patch, post, put, query, request
 from asynchttp.faces.queue import Queue
 from asynchttp.faces.sync import SyncClient, SyncResults
+from asynchttp.faces.syncfuture import SyncFuture
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.observe import LogEvents
 from asynchttp.policy.auth import BasicAuth, BearerAuth
@@ -131,6 +132,7 @@ __all__ = [
     "StreamConsumed",
     "StreamResponse",
     "SyncClient",
+    "SyncFuture",
     "SyncResults",
     "SyncStreamResponse",
     "TLSError",

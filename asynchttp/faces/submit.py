@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import functools
 from typing import TYPE_CHECKING, Any, Unpack
@@ -16,7 +17,8 @@ from asynchttp.faces.unseen import caller, failure_of
 from asynchttp.values.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Coroutine, Hashable
+    from typing import TypeAlias
 
     from yarl import URL
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from asynchttp.faces.future import Future
     from asynchttp.faces.options import RequestOptions
     from asynchttp.values.response import Response
+
+    Keep: TypeAlias = Callable[[asyncio.Future[Response]], object]
 
 
 class Submitting:
@@ -69,10 +73,10 @@ class Submitting:
             ClientClosed: the client is closed.
             RuntimeError: the wrong event loop, thread or process, or no loop that runs.
         """
-        callbacks = _callbacks(on_response, on_error, on_done, on_headers, on_progress, in_thread)
+        callbacks = callbacks_of(on_response, on_error, on_done, on_headers, on_progress, in_thread)
         core = self._core
         core.check_open()
-        return _start(core, core.prepare(_request(method, url, options)), callbacks, caller())
+        return _start(core, core.prepare(request_of(method, url, options)), callbacks, caller())
 
     def submit_threadsafe(
         self,
@@ -97,12 +101,13 @@ class Submitting:
             ClientClosed: the client is closed.
             RuntimeError: the client has no loop yet, or its loop has ended, or after a fork.
         """
-        callbacks = _callbacks(on_response, on_error, on_done, on_headers, on_progress, in_thread)
+        callbacks = callbacks_of(on_response, on_error, on_done, on_headers, on_progress, in_thread)
         core = self._core
         core.check_open()
-        request, where, loop = _request(method, url, options), caller(), core.loop()
+        request, where, loop = request_of(method, url, options), caller(), core.loop()
         promise: concurrent.futures.Future[Response] = concurrent.futures.Future()
-        start = functools.partial(_start_for, promise, core, request, callbacks, where, core.state.clock.now())
+        keep = functools.partial(mirror, promise)
+        start = functools.partial(start_for, promise, keep, core, request, callbacks, where, core.state.clock.now())
         loop.call_soon_threadsafe(start, context=contextvars.copy_context())
         return promise
 
@@ -164,9 +169,14 @@ class Submitting:
         return self._core.pending.errors
 
 
-def _callbacks(
+def callbacks_of(
     on_response: Any, on_error: Any, on_done: Any, on_headers: Any, on_progress: Any, in_thread: Any
 ) -> Callbacks | None:
+    """The callbacks of one call; None if there are none.
+
+    Raises:
+        TypeError: as `Callbacks`.
+    """
     wanted = (on_response, on_error, on_done, on_headers, on_progress)
     if in_thread is False and wanted == (None, None, None, None, None):
         return None
@@ -180,7 +190,12 @@ def _callbacks(
     )
 
 
-def _request(method: Any, url: Any, options: Any) -> Request:
+def request_of(method: Any, url: Any, options: Any) -> Request:
+    """The request that the arguments of `submit` stand for, ours to change.
+
+    Raises:
+        ValueError, TypeError: a bad argument.
+    """
     if isinstance(method, Request):
         if url is not None:
             raise TypeError("a Request has its URL already: submit(request), or submit(request.replace(url=...))")
@@ -191,7 +206,9 @@ def _request(method: Any, url: Any, options: Any) -> Request:
     return Request(method, url, **options)
 
 
-def _start(core: Core, request: Request, callbacks: Callbacks | None, where: str) -> Started[Response]:
+def _start(
+    core: Core, request: Request, callbacks: Callbacks | None, where: str, keep: Keep | None = None
+) -> Started[Response]:
     """Start a prepared request; its clock runs from now."""
     call = core.begin(request)
     delivery = None
@@ -199,10 +216,18 @@ def _start(core: Core, request: Request, callbacks: Callbacks | None, where: str
         delivery = Delivery(callbacks, core.pending)
         if callbacks.watching:
             call.watch = delivery.watch = Watch(delivery, core.state.clock)
-    future = Started(_run(core, request, delivery), loop=asyncio.get_running_loop(), where=where)
+    return _kept(core, _run(core, request, delivery), delivery, where, keep)
+
+
+def _kept(
+    core: Core, work: Coroutine[Any, Any, Response], delivery: Delivery | None, where: str, keep: Keep | None
+) -> Started[Response]:
+    """The Future of `work`; what `keep` makes of it is what its submitter holds, and settles before callbacks are told."""
+    future = Started(work, loop=asyncio.get_running_loop(), where=where)
+    handle = None if keep is None else keep(future)
     if delivery is not None:
         # Not by the method of `Future`, which counts who waits: whoever is only told must not keep a call alive.
-        asyncio.Task.add_done_callback(future, functools.partial(_settled, delivery))
+        asyncio.Task.add_done_callback(future, functools.partial(_settled, delivery, handle))
     core.pending.call(future)
     return future
 
@@ -219,40 +244,64 @@ async def _run(core: Core, request: Request, delivery: Delivery | None) -> Respo
     return answer
 
 
-def _settled(delivery: Delivery, future: Future[Response]) -> None:
+def _settled(delivery: Delivery, handle: object, future: Future[Response]) -> None:
     error = failure_of(future)
+    told = future if handle is None else handle
     if error is None:
-        delivery.settle(future.result(), None, future)
+        delivery.settle(future.result(), None, told)
         return
     if delivery.callbacks.on_error is not None and not future.cancelled():
         future.exception()  # somebody looks at it
-    delivery.settle(None, error, future)
+    delivery.settle(None, error, told)
 
 
-def _start_for(
+def start_for(
     promise: concurrent.futures.Future[Response],
+    keep: Keep,
     core: Core,
     request: Request,
     callbacks: Callbacks | None,
     where: str,
     since: float,
 ) -> None:
-    """On the loop: start the call that another thread submitted at `since`."""
-    if promise.cancelled():
-        return
+    """On the loop: start the call that another thread submitted at `since`, which holds `promise` for it.
+
+    What fails now, or was cancelled on the way, becomes its outcome, and its callbacks are told.
+    """
+    failure: BaseException = asyncio.CancelledError()
+    if not promise.cancelled():
+        try:
+            core.check_open()
+            prepared = core.prepare(request)
+            _start(core, prepared, callbacks, where, keep)
+            prepared._call.begin(since)
+        except Exception as error:  # noqa: BLE001  for the thread that waits
+            failure = error
+        else:
+            return
+    delivery = None if callbacks is None else Delivery(callbacks, core.pending)
     try:
-        core.check_open()
-        prepared = core.prepare(request)
-        future = _start(core, prepared, callbacks, where)
-        prepared._call.begin(since)
-    except Exception as error:  # noqa: BLE001  it becomes the outcome, for the thread that waits
-        promise.set_exception(error)
-        return
-    asyncio.Task.add_done_callback(future, functools.partial(_hand_over, promise))
-    promise.add_done_callback(functools.partial(_cancel, future))
+        _kept(core, _stillborn(failure), delivery, where, keep)
+    finally:
+        del failure  # its traceback holds this frame
 
 
-def _hand_over(promise: concurrent.futures.Future[Response], future: asyncio.Future[Response]) -> None:
+async def _stillborn(error: BaseException) -> Response:
+    try:
+        raise error
+    finally:
+        del error  # its traceback holds this frame
+
+
+def mirror(promise: concurrent.futures.Future[Any], future: asyncio.Future[Any]) -> concurrent.futures.Future[Any]:
+    """Let `promise` settle as `future` does, and a cancel of it reach that."""
+    asyncio.Future.add_done_callback(future, functools.partial(hand_over, promise))
+    concurrent.futures.Future.add_done_callback(promise, functools.partial(pass_cancel, future))
+    return promise
+
+
+def hand_over(promise: concurrent.futures.Future[Any], future: asyncio.Future[Any]) -> None:
+    """Settle `promise` as `future` is settled; one that was cancelled meanwhile stays so."""
     if future.cancelled():
         promise.cancel()
     if not promise.set_running_or_notify_cancel():
@@ -264,8 +313,8 @@ def _hand_over(promise: concurrent.futures.Future[Response], future: asyncio.Fut
         promise.set_exception(error)
 
 
-def _cancel(future: asyncio.Future[Response], promise: concurrent.futures.Future[Response]) -> None:
+def pass_cancel(future: asyncio.Future[Any], promise: concurrent.futures.Future[Any]) -> None:
     """In any thread: `promise` is settled; if it was cancelled, so is the call."""
-    loop = future.get_loop()
-    if promise.cancelled() and not loop.is_closed():
-        loop.call_soon_threadsafe(future.cancel)
+    if promise.cancelled():
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            future.get_loop().call_soon_threadsafe(future.cancel)

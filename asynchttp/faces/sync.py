@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import warnings
 from collections import deque
@@ -14,6 +15,7 @@ from asynchttp.batch.feed import Feed, leave, take
 from asynchttp.batch.results import Facts
 from asynchttp.batch.source import Source
 from asynchttp.faces.client import Client, Failures
+from asynchttp.faces.syncfuture import Links, SyncSubmitting
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.runtime.portal import Portal
 from asynchttp.values.errors import ClientClosed
@@ -39,13 +41,13 @@ _HASTE: Final = 0.001  # seconds of reading, after which it is time to look for 
 _PLAIN: Final = (list, tuple, range, dict, set, frozenset, deque)
 
 
-class SyncClient:
+class SyncClient(SyncSubmitting):
     """`Client` for code that does not await: the same arguments and verbs, and each call waits for its answer.
 
     It has one event loop in one daemon thread of its own, started by the first call; on uvloop where that is installed.
     Any number of threads may use it at once, also where a loop runs, as in a notebook. Middlewares, observers, `accept`
     and `progress` run on its thread, in the context of the call. A KeyboardInterrupt ends the call that waits, on the
-    wire too. Leaving ``with`` closes it; one that is never closed ends with the program, or with its last reference.
+    wire too. Leaving ``with`` waits for submitted calls (an exception cancels them) and closes it; one that is never closed ends with the program, or with its last reference.
 
     Raises:
         ValueError: as `Client`; and `session=`, which would belong to another loop.
@@ -63,7 +65,8 @@ class SyncClient:
         """Check every argument; open nothing and start no thread."""
         _check_session(options)
         self._client = Client(base_url, **options)
-        self._portal = Portal(self._client.aclose)
+        self._links = Links()
+        self._portal = Portal(functools.partial(self._links.end, self._client.aclose))
         self._owner = True
 
     # ── verbs ────────────────────────────────────────────────────────────────
@@ -171,6 +174,7 @@ class SyncClient:
         new = object.__new__(type(self))
         new._client = self._portal.call(self._client.with_, **changes)
         new._portal = self._portal
+        new._links = self._links
         new._owner = False
         return new
 
@@ -191,9 +195,14 @@ class SyncClient:
         """The client; nothing is opened yet."""
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        """Close it."""
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Wait for submitted calls and what was made of them, or cancel them after an exception; and close it."""
+        try:
+            if not self._portal.foreign:
+                with contextlib.suppress(ClientClosed):  # then nothing is under way
+                    self._portal.run(self._links.leave, self._client._core, cancel=error is not None)
+        finally:
+            self.close()
 
     def __repr__(self) -> str:
         """Where it points and whether it is closed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextvars
+import functools
 import importlib.util
 import os
 import threading
@@ -20,6 +22,7 @@ T = TypeVar("T")
 
 _SWEEP: Final = 1.0  # seconds that tasks which somebody left on the loop may take to end
 _EXIT: Final = 3.0  # seconds that the end of the interpreter waits for one that blocks its loop
+_FORKED: Final = "this client was made before a fork; a forked process needs a client of its own"
 _running: set[Host] = set()
 _inherited: list[
     set[Host]
@@ -51,7 +54,7 @@ class Portal:
     @property
     def foreign(self) -> bool:
         """Whether this is a forked process, which has no part in it."""
-        return self._host.pid != os.getpid()
+        return self._host.foreign
 
     def check(self) -> None:
         """Raise the RuntimeError of `run`, where it would be raised."""
@@ -100,6 +103,30 @@ class Portal:
             return value
         steps.close()
         raise _closed()
+
+    @property
+    def here(self) -> bool:
+        """Whether this is the loop's own thread."""
+        return self._host.here
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more begins."""
+        return self._host.closed
+
+    def begin(self, callback: Callable[[], object]) -> None:
+        """Have `callback` called on the loop, in a copy of this thread's context, without waiting; from any thread.
+
+        Whatever begins before `close` is called before `leave`.
+
+        Raises:
+            RuntimeError: in a forked process.
+            ClientClosed: the portal is closed.
+        """
+        if self._host.foreign:
+            raise RuntimeError(_FORKED)
+        if not self._host.begin(functools.partial(contextvars.copy_context().run, callback)):
+            raise _closed()
 
     def post(self, callback: Callable[[], object]) -> bool:
         """Have `callback` called on the loop, without waiting, from any thread; False if there is none."""
@@ -152,16 +179,25 @@ class Host:
 
     def refusal(self) -> RuntimeError | None:
         """Why this thread or process cannot use it, if so."""
-        if self.pid != os.getpid():  # first: the lock may have been held at the fork
-            msg = "this client was made before a fork; a forked process needs a client of its own"
-            return RuntimeError(msg)
-        if self._thread is threading.current_thread():
+        if self.foreign:  # first: the lock may have been held at the fork
+            return RuntimeError(_FORKED)
+        if self.here:
             msg = (
                 "this client was called on the thread of its own loop, by a middleware, an observer or a callback, "
                 "where waiting for it would last for ever; use `await call_next(request)`, or another thread"
             )
             return RuntimeError(msg)
         return None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is a forked process."""
+        return self.pid != os.getpid()
+
+    @property
+    def here(self) -> bool:
+        """Whether this is the loop's own thread."""
+        return self._thread is threading.current_thread()
 
     def admit(self, call: _Call[Any]) -> Exception | None:
         """Have `call` begin on the loop; or say why not."""
@@ -173,15 +209,23 @@ class Host:
                 return None  # the interpreter ends, and a daemon thread stays where it is
             if self.closed:
                 return _OverError()
+            self.begin(call.begin)
+            return None
+
+    def begin(self, callback: Callable[[], object]) -> bool:
+        """Have `callback` called on the loop, which starts if need be; False if it is closed."""
+        with self._lock:
+            if self.closed:
+                return False
             if self._loop is None:
                 self._start()
             assert self._loop is not None
-            self._loop.call_soon_threadsafe(call.begin)
-            return None
+            self._loop.call_soon_threadsafe(callback)
+            return True
 
     def post(self, callback: Callable[[], object]) -> bool:
         """Have `callback` called on the loop; False if there is none any more."""
-        if self.pid != os.getpid():
+        if self.foreign:
             return False
         with self._lock:
             if self._loop is None or self._loop.is_closed():
@@ -191,7 +235,7 @@ class Host:
 
     def end(self) -> None:
         """Admit nothing more and let the thread end, without waiting for it; again does nothing."""
-        if self.pid != os.getpid():
+        if self.foreign:
             return
         with self._lock:
             if not self.closed:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from typing import Any
 
 import pytest
 
 import asynchttp
-from asynchttp import Client, Limits, Response, StreamResponse
+from asynchttp import Client, Limits, Response, StreamResponse, SyncClient
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, nothing_left
 
@@ -203,6 +204,137 @@ async def test_timeouts(nothing_left, style, phase):
             assert await _outcome(style(client, "/" + phase)) is asynchttp.TotalTimeout
         async with a_client(clock, timeout=asynchttp.Timeout(attempt=3), retry=None) as client:
             assert await _outcome(style(client, "/" + phase)) is asynchttp.AttemptTimeout
+
+
+# ── without a loop of one's own ──────────────────────────────────────────────
+
+
+def sync_by_result(client: SyncClient, path: str) -> tuple[Any, Any]:
+    future = client.submit("GET", path)
+    return future, future.result
+
+
+def sync_by_then(client: SyncClient, path: str) -> tuple[Any, Any]:
+    future = client.submit("GET", path).then(lambda response: response).finally_(lambda: None)
+    return future, future.result
+
+
+def sync_by_callbacks(client: SyncClient, path: str) -> tuple[Any, Any]:
+    told: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    future = client.submit("GET", path, on_response=told.set_result, on_error=told.set_exception)
+    return future, told.result
+
+
+def sync_by_wait(client: SyncClient, path: str) -> tuple[Any, Any]:
+    future = client.submit("GET", path)
+
+    def result(seconds: float) -> Any:
+        (done,) = concurrent.futures.wait([future], seconds).done
+        return done.result()
+
+    return future, result
+
+
+def sync_by_verb(client: SyncClient, path: str) -> tuple[Any, Any]:
+    pool = concurrent.futures.ThreadPoolExecutor(1)  # the one who waits for the verb
+    future = pool.submit(client.get, path)
+    pool.shutdown(wait=False)
+    return None, future.result
+
+
+SYNC_STYLES = [sync_by_result, sync_by_then, sync_by_callbacks, sync_by_wait, sync_by_verb]
+each_sync_style = pytest.mark.parametrize("style", SYNC_STYLES, ids=lambda style: style.__name__[5:])
+CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
+
+
+def a_sync_client(clock: VirtualClock, **options: Any) -> SyncClient:
+    return SyncClient(URL, transport=MockTransport(World(clock).answer), **options)
+
+
+def _sync_outcome(result: Any) -> Any:
+    try:
+        return result(10).text
+    except BaseException as error:
+        return type(error)
+
+
+def _pass(client: SyncClient, clock: VirtualClock, seconds: float) -> None:
+    client._portal.run(clock.advance, seconds)
+
+
+def _sync_under_way(client: SyncClient, clock: VirtualClock, phase: str, style: Any) -> tuple[Any, Any]:
+    """A call that has come to `phase`: what cancels it, and how to wait for it."""
+    if phase == "queue":
+        client.submit("GET", "/headers")
+        _pass(client, clock, 0)
+        phase = "ok"
+    engine = client._client._core.engine
+    before = client._portal.call(lambda: len(list(engine.others())))
+    future, result = style(client, "/" + phase)
+    while client._portal.call(lambda: len(list(engine.others()))) == before:
+        pass  # it has not begun: another thread may have to come to it first
+    _pass(client, clock, 0.1)
+    return future, result
+
+
+@each_sync_style
+async def test_sync_success(nothing_left, style):
+    """Each blocking style gives the answer, also where a loop runs."""
+    with VirtualClock() as clock, a_sync_client(clock) as client:
+        assert _sync_outcome(style(client, "/ok")[1]) == "fine"
+
+
+@each_sync_style
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+async def test_sync_errors(nothing_left, style, error):
+    """Each error class arrives as itself, with its request and its attempts."""
+    with VirtualClock() as clock, a_sync_client(clock, retry=None) as client:
+        with pytest.raises(error) as caught:
+            style(client, "/" + error.__name__)[1](10)
+        assert (caught.value.request.url.path, len(caught.value.attempts)) == ("/" + error.__name__, 1)
+
+
+@pytest.mark.parametrize("style", SYNC_STYLES[:-1], ids=lambda style: style.__name__[5:])
+@pytest.mark.parametrize("phase", PHASES)
+async def test_sync_cancel(nothing_left, style, phase):
+    """A cancel in any phase is a CancelledError at once, on the wire too, and leaves nothing."""
+    with (
+        VirtualClock(auto=False) as clock,
+        pytest.raises(KeyError),
+        a_sync_client(clock, **_options(phase)) as client,
+    ):
+        future, result = _sync_under_way(client, clock, phase, style)
+        assert future.cancel()
+        assert _sync_outcome(result) in CANCELLED
+        assert clock.now() < 1
+        raise KeyError  # the call that stood before it need not be waited for
+    assert client._client._core.pending.idle
+    assert not client._links._open
+
+
+@each_sync_style
+@pytest.mark.parametrize("phase", PHASES)
+async def test_sync_close(nothing_left, style, phase):
+    """Closing the client in any phase is ClientClosed."""
+    with VirtualClock(auto=False) as clock:
+        client = a_sync_client(clock, **_options(phase))
+        _, result = _sync_under_way(client, clock, phase, style)
+        client.close()
+        assert _sync_outcome(result) is asynchttp.ClientClosed
+        assert clock.now() < 2
+    assert client._client._core.pending.idle
+    assert not client._links._open
+
+
+@each_sync_style
+@pytest.mark.parametrize("phase", ["headers", "body"])
+async def test_sync_timeouts(nothing_left, style, phase):
+    """The total and the attempt's time limit arrive by their names."""
+    with VirtualClock() as clock:
+        with a_sync_client(clock, timeout=3, retry=None) as client:
+            assert _sync_outcome(style(client, "/" + phase)[1]) is asynchttp.TotalTimeout
+        with a_sync_client(clock, timeout=asynchttp.Timeout(attempt=3), retry=None) as client:
+            assert _sync_outcome(style(client, "/" + phase)[1]) is asynchttp.AttemptTimeout
 
 
 def nothing_left_of(client: Client) -> None:

@@ -296,7 +296,7 @@ async def _stillborn(error: BaseException) -> Response:
 def mirror(promise: concurrent.futures.Future[Any], future: asyncio.Future[Any]) -> concurrent.futures.Future[Any]:
     """Let `promise` settle as `future` does, and a cancel of it reach that."""
     asyncio.Future.add_done_callback(future, functools.partial(hand_over, promise))
-    concurrent.futures.Future.add_done_callback(promise, functools.partial(pass_cancel, future))
+    concurrent.futures.Future.add_done_callback(promise, functools.partial(_pass_cancel, future))
     return promise
 
 
@@ -313,7 +313,7 @@ def hand_over(promise: concurrent.futures.Future[Any], future: asyncio.Future[An
         promise.set_exception(error)
 
 
-def pass_cancel(future: asyncio.Future[Any], promise: concurrent.futures.Future[Any]) -> None:
+def _pass_cancel(future: asyncio.Future[Any], promise: concurrent.futures.Future[Any]) -> None:
     """In any thread: `promise` is settled; if it was cancelled, so is the call."""
     if promise.cancelled():
         with contextlib.suppress(RuntimeError):  # the loop has ended

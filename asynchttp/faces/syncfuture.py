@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 
 from asynchttp.faces.future import Future, Linked
 from asynchttp.faces.handlers import check_handler, check_kind
-from asynchttp.faces.submit import callbacks_of, hand_over, pass_cancel, request_of, start_for
+from asynchttp.faces.submit import callbacks_of, hand_over, request_of, start_for
 from asynchttp.faces.unseen import caller
 from asynchttp.values.errors import ClientClosed
 
@@ -167,7 +167,7 @@ class SyncFuture(concurrent.futures.Future[T]):
         """On the loop: settle as `source` does."""
         self._source = source
         self._links.add(source, self)
-        concurrent.futures.Future.add_done_callback(self, functools.partial(pass_cancel, source))
+        concurrent.futures.Future.add_done_callback(self, _pass_cancel)
         return self
 
 
@@ -186,7 +186,9 @@ class Links:
 
     def _over(self, source: asyncio.Future[Any]) -> None:
         future = self._open.pop(source, None)
-        if future is not None:
+        if not source.cancelled():
+            source.exception()  # nobody else will look at it, and it is not to be reported
+        if future is not None and not future._portal.exiting:  # else a daemon thread would run on into a failure
             hand_over(future, source)
 
     async def leave(self, core: Core, *, cancel: bool) -> None:
@@ -214,7 +216,7 @@ class Links:
                 await asyncio.wait(list(self._open), timeout=_CLOSING)
             for source in list(self._open):
                 future = self._open.pop(source)
-                if future.set_running_or_notify_cancel():
+                if not future._portal.exiting and future.set_running_or_notify_cancel():
                     future.set_exception(ClientClosed("the client was closed while a handler ran", sent=False))
 
     def _of(self, family: list[Core]) -> list[asyncio.Future[Any]]:
@@ -269,6 +271,13 @@ class SyncSubmitting:
         start = functools.partial(start_for, future, future._stand, core, request, callbacks, where, since)
         _begin(self._portal, start, at_once=True)
         return future
+
+
+def _pass_cancel(future: Any) -> None:
+    """In any thread: it is settled; if it was cancelled, so is what it stands upon."""
+    source = future._source
+    if source is not None and future.cancelled():
+        future._portal.post(source.cancel)
 
 
 def _begin(portal: Portal, callback: Callable[[], object], *, at_once: bool) -> None:

@@ -114,6 +114,11 @@ class Portal:
         """Whether nothing more begins."""
         return self._host.closed
 
+    @property
+    def exiting(self) -> bool:
+        """Whether the interpreter ends, and only daemon threads could still wait."""
+        return self._host.exiting
+
     def begin(self, callback: Callable[[], object]) -> None:
         """Have `callback` called on the loop, in a copy of this thread's context, without waiting; from any thread.
 

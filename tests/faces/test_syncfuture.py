@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from asynchttp import ClientClosed, ConnectError, InvalidURL, Request, Response, StatusError, SyncFuture
+from asynchttp.faces import syncfuture
 from tests.conftest import interrupt_main
 from tests.faces.test_sync import Hanging, loops, mocked, thread  # noqa: F401  the fixture serves each test here
 
@@ -301,3 +302,29 @@ def test_many_threads_submit():
     with mocked() as client, concurrent.futures.ThreadPoolExecutor(8) as pool:
         texts = pool.map(lambda number: client.submit("GET", f"/{number}").result(10).text, range(200))
         assert list(texts) == [f"/{number}" for number in range(200)]
+
+
+def test_a_handler_that_outlasts_its_client(monkeypatch):
+    """What is still waited for when the loop has to end is settled with ClientClosed."""
+    monkeypatch.setattr(syncfuture, "_CLOSING", 0)
+    handler = Hanging()
+    client = mocked(handler)
+    stuck = client.submit("GET", "/hang").catch(lambda _: asyncio.Event().wait())
+    handler.begun.acquire()
+    client.close()
+    assert isinstance(stuck.exception(0), ClientClosed)
+
+
+def test_an_interrupt_while_leaving_cancels():
+    """Ctrl-C at the end of the block ends what it waits for, on the wire too."""
+    handler, done = Hanging(), threading.Event()
+    try:
+        with pytest.raises(KeyboardInterrupt), mocked(handler) as client:
+            future = client.submit("GET", "/hang")
+            future.add_done_callback(lambda _: done.set())
+            handler.begun.acquire()
+            client._portal.begin(lambda: interrupt_main(done))
+    finally:
+        done.set()
+    assert future.done()
+    assert handler.running == 0

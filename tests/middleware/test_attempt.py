@@ -150,9 +150,7 @@ async def test_max_body(clock):
     assert len(transport.requests) == 1
 
 
-@pytest.mark.parametrize(
-    ("connected", "phase", "sent"), [(False, "connect", False), (True, "headers", None)]
-)
+@pytest.mark.parametrize(("connected", "phase", "sent"), [(False, "connect", False), (True, "headers", None)])
 async def test_what_the_transport_tells_of_its_connection(clock, connected, phase, sent):
     """Rule 11 and 17: an attempt that timed out without a connection was not sent; its record has the connection."""
 

@@ -27,6 +27,7 @@ from asynchttp.policy.followup import Redirects
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
 from asynchttp.policy.retry import IDEMPOTENT, Retry
+from asynchttp.policy.sse import Event
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.errors import (
     AttemptTimeout,
@@ -97,6 +98,7 @@ __all__ = [
     "ConnectTimeout",
     "DNSError",
     "DecodeError",
+    "Event",
     "Future",
     "HTTPError",
     "HeadersTooLarge",

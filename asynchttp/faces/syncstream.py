@@ -6,12 +6,14 @@ import json as _json
 from typing import TYPE_CHECKING, Any, Self
 
 from asynchttp.policy.lines import LineSplitter, TextDecoder
+from asynchttp.policy.sse import EventParser
 from asynchttp.values.errors import DecodeError
 from asynchttp.values.response import Answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from asynchttp.policy.sse import Event
     from asynchttp.runtime.portal import Portal
     from asynchttp.transports.stream import StreamResponse
     from asynchttp.values.response import Response
@@ -88,6 +90,17 @@ class SyncStreamResponse(Answer):
                     msg = f"line {number} of {self._title()} is not JSON: {error}; it starts with {line[:60]!r}"
                     raise DecodeError(msg, request=self._request, sent=True) from error
                 yield value
+
+    def iter_events(self, last_event_id: str = "") -> Iterator[Event]:
+        """The server-sent events of this body; as `StreamResponse.iter_events`."""
+        parser = EventParser(last_event_id)
+        try:
+            for chunk in self.iter_bytes():
+                yield from parser.feed(chunk)
+                parser.check()
+        except DecodeError as error:
+            error.request = error.request or self._request
+            raise
 
     def read(self, max_body: int | None = None) -> Response:
         """Read the rest of the body, at most `max_body` decoded bytes, and give the buffered `Response`."""

@@ -60,10 +60,9 @@ class EventParser:
     Attributes:
         last_event_id: the id to go on from.
         retry: milliseconds that the stream asked to wait before a reconnect, or None.
-        error: what `feed` will raise when it is called again; look at it after taking the events before it.
 
     Raises:
-        DecodeError: from `feed`, when a line or an event is larger than `limit`.
+        DecodeError: a line or an event is larger than `limit`; from `feed`, or from `check` after the events before it.
 
     Example:
         >>> parser = EventParser()
@@ -75,6 +74,7 @@ class EventParser:
         "_after_cr",
         "_data",
         "_decode",
+        "_error",
         "_event",
         "_fresh",
         "_held",
@@ -83,7 +83,6 @@ class EventParser:
         "_parts",
         "_retry",
         "_size",
-        "error",
         "last_event_id",
         "retry",
     )
@@ -92,7 +91,7 @@ class EventParser:
         """Begin before the first byte."""
         self.last_event_id = last_event_id
         self.retry: int | None = None
-        self.error: DecodeError | None = None
+        self._error: DecodeError | None = None
         self._limit = limit
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._fresh = True  # nothing was decoded yet: a byte order mark may come
@@ -110,16 +109,17 @@ class EventParser:
 
         An event that is too large ends it: the events before it are given first.
         """
-        self._check()
+        self.check()
         text = self._decode(data)
         events = self._parse(self._lines(text)) if text else []
         if not events:
-            self._check()
+            self.check()
         return events
 
-    def _check(self) -> None:
-        if self.error is not None:
-            raise self.error
+    def check(self) -> None:
+        """Raise what the bytes so far were refused for, if they were; O(1)."""
+        if self._error is not None:
+            raise self._error
 
     def _lines(self, text: str) -> list[str]:
         """The lines that `text` completes; the start of the next is kept."""
@@ -188,6 +188,6 @@ class EventParser:
             f"the stream of events has {what}, more than {self._limit}; is this an event stream? "
             "Read it with iter_bytes() if it is not"
         )
-        self.error = DecodeError(msg, sent=True)
+        self._error = DecodeError(msg, sent=True)
         self._parts.clear()
         self._data.clear()

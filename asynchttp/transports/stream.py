@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json as _json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp.policy.decode import Unknown, decoder_for
-from asynchttp.policy.lines import LineSplitter, TextDecoder
 from asynchttp.runtime.deadlines import Guard
+from asynchttp.transports.readings import Readings
 from asynchttp.values.errors import (
     BodyTooLarge,
     DecodeError,
@@ -35,7 +34,7 @@ DRAIN_SECONDS = 0.05
 _STEP = 256 * 2**10  # decoded bytes handed on at once, so that a bomb never unfolds whole
 
 
-class StreamResponse(Answer):
+class StreamResponse(Readings, Answer):
     """An answer, its body read by iteration; everything else is as in `Response`.
 
     The body can be iterated once. Reading to the end, leaving ``async with client.stream(...)``, or `aclose` releases
@@ -180,42 +179,6 @@ class StreamResponse(Answer):
         """The body, decoded from its content coding, in chunks as they come, of a few hundred KiB at most."""
         decoder = self._decoder()
         return self.iter_raw() if decoder is None else self._decoded(decoder)
-
-    async def iter_text(self) -> AsyncIterator[str]:
-        """The body as text, in chunks as they come; bytes that the charset does not know become U+FFFD."""
-        decoder = TextDecoder(self.charset)
-        async for chunk in self.iter_bytes():
-            if text := decoder.feed(chunk):
-                yield text
-        if text := decoder.finish():
-            yield text
-
-    async def iter_lines(self) -> AsyncIterator[str]:
-        """The lines of the body without their ends (LF, CRLF or CR)."""
-        splitter = LineSplitter()
-        async for text in self.iter_text():
-            for line in splitter.feed(text):
-                yield line
-        for line in splitter.finish():
-            yield line
-
-    async def iter_json_lines(self) -> AsyncIterator[Any]:
-        """The JSON value of each line that is not blank (NDJSON, JSON Lines).
-
-        Raises:
-            DecodeError: a line is not JSON; the message has its number.
-        """
-        number = 0
-        async for line in self.iter_lines():
-            number += 1
-            if not line.strip():
-                continue
-            try:
-                value = _json.loads(line)
-            except ValueError as error:
-                msg = f"line {number} of {self._title()} is not JSON: {error}; it starts with {line[:60]!r}"
-                raise DecodeError(msg, request=self._request, sent=True) from error
-            yield value
 
     async def aread(self, max_body: int | None = None) -> Response:
         """Read the rest of the body, at most `max_body` decoded bytes, and give the buffered `Response`.

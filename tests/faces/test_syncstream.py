@@ -9,11 +9,11 @@ import itertools
 import threading
 
 import pytest
-
 from asynchttp import (
     BodyTooLarge,
     ClientClosed,
     DecodeError,
+    Event,
     Limits,
     Response,
     StatusError,
@@ -76,6 +76,7 @@ def test_facts_of_the_answer():
         ("iter_text", ["é".encode()[:1], "é".encode()[1:] + b"x\xc3"], ["éx", "\ufffd"]),
         ("iter_lines", [b"a\r", b"\nb\n\nc"], ["a", "b", "", "c"]),
         ("iter_json_lines", [b'{"a"', b': 1}\n\n[2]\n"x"'], [{"a": 1}, [2], "x"]),
+        ("iter_events", [b"id: 1\rdata: a\r", b"\ndata: b\n\ndata: c"], [Event("message", "a\nb", "1")]),
         ("iter_lines", [], []),
     ],
 )

@@ -97,9 +97,10 @@ def test_a_large_event_is_refused_after_those_before_it(line):
     """What was received before is not lost, and the error comes all the same."""
     parser = EventParser(limit=1000)
     assert parser.feed(b"data: a\n\n" + (line + b"\n") * 11) == [Event(data="a")]
-    assert parser.error is not None
     with pytest.raises(DecodeError, match="more than 1000; is this an event stream"):
-        parser.feed(b"")
+        parser.check()
+    with pytest.raises(DecodeError):
+        parser.feed(b"data: b\n\n")
 
 
 def test_empty_lines_of_data_count():

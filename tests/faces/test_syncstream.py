@@ -9,6 +9,7 @@ import itertools
 import threading
 
 import pytest
+
 from asynchttp import (
     BodyTooLarge,
     ClientClosed,

@@ -246,7 +246,12 @@ class InvalidRedirect(RedirectError):
 
 
 class DecodeError(RequestError):
-    """The body is not what its headers say: content coding, charset or format."""
+    """The body is not what its headers say, or not what was asked for: content coding, charset, format or type.
+
+    `path` says where in a JSON body what does not fit its type stands: ``$.users[0].age``.
+    """
+
+    path: str | None = None
 
 
 class BodyTooLarge(RequestError):

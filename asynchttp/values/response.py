@@ -5,11 +5,12 @@ from __future__ import annotations
 import json as _json
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp.values.checks import items_of, kind_of
+from asynchttp.values.convert import Unfit, read_json
 from asynchttp.values.errors import DecodeError, HTTPError, StatusError, StreamConsumed
 from asynchttp.values.links import parse_links
 from asynchttp.values.masking import MASK, is_secret_header, mask_text, mask_url
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asynchttp.values.result import Attempt, Timings
+
+T = TypeVar("T")
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _JSON_MEMBER = re.compile(r'"([^"\\]{1,64})"(\s*:\s*)"(?:[^"\\]|\\.)*+"?')
@@ -238,16 +241,38 @@ class Response(Answer):
         """The body as text; bytes that the charset does not know become U+FFFD."""
         return self.content.decode(self.charset, errors="replace")
 
-    def json(self) -> Any:
-        """The body as JSON (RFC 8259), in UTF-8, -16 or -32; NaN and infinity, which some servers send, are taken.
+    @property
+    def data(self) -> Any:
+        """What ``into=`` made of the body; see `TypedResponse`.
 
         Raises:
-            DecodeError: it is not JSON, or nested too deeply; the message shows where.
+            RuntimeError: the call had no ``into=``.
+        """
+        raise RuntimeError("this call had no into=, so nothing was made of its body; read content, text or json()")
+
+    @overload
+    def json(self, type: type[T]) -> T: ...
+    @overload
+    def json(self, type: Any = None) -> Any: ...
+    def json(self, type: Any = None) -> Any:
+        """The body as JSON (RFC 8259), in UTF-8, -16 or -32; NaN and infinity, which some servers send, are taken.
+
+        With a `type` it is read into that: a dataclass, an attrs class, a TypedDict or a `msgspec.Struct` (extra: typed),
+        a pydantic model, or what `typing` makes of them, such as ``list[User]``. Members that the type does not name are
+        ignored, and values are not converted: "7" is no int; a pydantic model follows its own configuration.
+
+        Raises:
+            DecodeError: it is not JSON, or nested too deeply, and the message shows where; or it does not fit the type, and
+                `path` says where.
             TruncatedResponse: as `content`.
+            TypeError: JSON cannot be read into this type.
+            ImportError: the type needs a library that is not installed.
         """
         content = self.content
         try:
-            return _json.loads(content)
+            return _json.loads(content) if type is None else read_json(content, type)
+        except Unfit as error:
+            raise self._unfit(error) from None
         except (ValueError, RecursionError) as error:
             hint = f"it starts with {self._excerpt(60)!r}" if content else "it is empty"
             kind = f" but {self.content_type}" if self.content_type and "json" not in self.content_type else ""
@@ -255,6 +280,11 @@ class Response(Answer):
             raise DecodeError(
                 msg, request=self._request, attempts=self.attempts, elapsed=self.elapsed, sent=True
             ) from error
+
+    def _unfit(self, fault: Unfit) -> DecodeError:
+        msg = f"the body of {self._title()} does not fit its type: {_shown(fault.reason, 200)} at {fault.path[:200]}"
+        facts: dict[str, Any] = {"request": self._request, "attempts": self.attempts, "elapsed": self.elapsed}
+        return DecodeError(msg, sent=True, path=fault.path, **facts)
 
     def refusal(self) -> StatusError:
         """The `StatusError` that says this answer was refused; not raised."""

@@ -265,3 +265,37 @@ def test_to_dict_is_plain():
     }  # fmt: skip
     assert Response().to_dict()["url"] is None
     assert repr(response) == "<Response 404 Not Found GET https://example.com/a (2 bytes)>"
+
+
+def test_json_is_read_into_a_type():
+    """The value is of the type; what it is made of, the type checker knows."""
+    numbers = Response(json=[1, 2]).json(list[int])
+    assert sum(numbers) == 3
+
+
+def test_json_that_does_not_fit_names_the_path_and_no_value():
+    """The error has where as an attribute, and masks what the library quotes."""
+    response = Response(
+        json={"users": [{"age": 1}, {"age": "hunter2"}]}, request=Request("GET", "https://e.com/?token=x")
+    )
+    with pytest.raises(
+        DecodeError, match=r"does not fit its type: Expected `int`, got `str` at \$\[...\]\[1\]"
+    ) as caught:
+        response.json(dict[str, list[dict[str, int]]])
+    assert caught.value.path == "$[...][1][...]"
+    assert caught.value.request is response.request
+    assert "hunter2" not in str(caught.value)
+    assert "token=x" not in str(caught.value)
+
+
+def test_what_is_no_json_is_said_as_without_a_type():
+    """The type is not blamed."""
+    with pytest.raises(DecodeError, match="is not JSON") as caught:
+        Response(content=b"<html>").json(list[int])
+    assert caught.value.path is None
+
+
+def test_a_response_without_into_says_so():
+    """Instead of an attribute that is missing."""
+    with pytest.raises(RuntimeError, match="had no into="):
+        Response().data  # noqa: B018

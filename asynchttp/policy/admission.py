@@ -13,6 +13,9 @@ the host's list of blocked lanes. So nothing is ever searched: what stands first
 when another group had just taken the host's last slot has a *claim*: it is the next that this host lets in, else groups
 that keep in step with one another could starve a third.
 
+A host may have a limit of its own, which changes while it is used. It may also be *held*: then groups that are `patient`
+(fan-outs, whose items had rather wait than fail) have a smaller limit there than others, 0 while nothing is to be sent.
+
 Nothing here grows with the number of waiting tickets, hosts or lanes. `P` below is the number of different
 priorities that wait at the moment, `G` the number of groups (fan-outs) that wait for one and the same host.
 """
@@ -21,66 +24,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from asynchttp.policy.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
-
-
-class _Member(Protocol):
-    level: int | None
-
-    def __hash__(self) -> int: ...
-
-
-M = TypeVar("M", bound=_Member)
-
-
-class Turns(Generic[M]):
-    """Members that take turns, those of the highest level first; O(1) but for O(log P) when a level appears."""
-
-    __slots__ = ("_levels", "_rings")
-
-    def __init__(self) -> None:
-        """Start with nobody waiting."""
-        self._rings: dict[int, OrderedDict[M, None]] = {}
-        self._levels: list[int] = []
-
-    def __bool__(self) -> bool:
-        """Whether anybody waits."""
-        return bool(self._levels)
-
-    @property
-    def level(self) -> int | None:
-        """The highest level at which anybody waits, or None."""
-        return self._levels[-1] if self._levels else None
-
-    def first(self) -> M:
-        """Whose turn it is."""
-        return next(iter(self._rings[self._levels[-1]]))
-
-    def pass_on(self, member: M) -> None:
-        """`member` had its turn and goes to the end of its level."""
-        if member.level is not None:
-            self._rings[member.level].move_to_end(member)
-
-    def put(self, member: M, level: int | None) -> None:
-        """Let `member` wait at `level`, at its end if that is new; None takes it out."""
-        old = member.level
-        if old == level:
-            return
-        if old is not None:
-            ring = self._rings[old]
-            del ring[member]
-            if not ring:
-                del self._rings[old]
-                del self._levels[bisect_left(self._levels, old)]
-        member.level = level
-        if level is not None:
-            if level not in self._rings:
-                self._rings[level] = OrderedDict()
-                insort(self._levels, level)
-            self._rings[level][member] = None
 
 
 def _nobody(_ticket: Ticket) -> None:
@@ -123,14 +72,28 @@ class Group:
 
     `express` is the part of the group that no pause holds, since others wait for it: attempts of calls that have begun,
     and the item whose result is next in order. It counts to the same limit, and goes ahead of fresh calls of its priority.
+    `patient` groups wait where a host is held.
     """
 
-    __slots__ = ("ahead", "express", "lanes", "level", "limit", "main", "paused", "running", "turns", "waiting")
+    __slots__ = (
+        "ahead",
+        "express",
+        "lanes",
+        "level",
+        "limit",
+        "main",
+        "patient",
+        "paused",
+        "running",
+        "turns",
+        "waiting",
+    )
 
-    def __init__(self, limit: int | None = None, *, main: Group | None = None) -> None:
+    def __init__(self, limit: int | None = None, *, main: Group | None = None, patient: bool = False) -> None:
         """Start with nothing running; `main` is the group that this one is the express of."""
         self.main: Group = self if main is None else main
-        self.express: Group = Group(main=self) if main is None else self
+        self.patient = patient
+        self.express: Group = Group(main=self, patient=patient) if main is None else self
         self.ahead = 0 if main is None else 1
         self.limit = limit
         self.paused = False
@@ -148,16 +111,30 @@ class Group:
 
 
 class _Host:
-    """What runs on one host, and the lanes that wait for room there."""
+    """What runs on one host, and the lanes that wait for room there; `hold` is the limit of patient groups, if it has one."""
 
-    __slots__ = ("blocked", "claims", "key", "lanes", "running")
+    __slots__ = ("blocked", "claims", "hold", "key", "lanes", "limit", "running")
 
-    def __init__(self, key: Hashable) -> None:
+    def __init__(self, key: Hashable, limit: int | None) -> None:
         self.key = key
+        self.limit = limit
+        self.hold: int | None = None
         self.running = 0
         self.lanes = 0
         self.blocked: dict[_Lane, None] | None = None
         self.claims: dict[_Lane, None] | None = None
+
+    def has_room(self, group: Group) -> bool:
+        """Whether one more of `group` may run here."""
+        running = self.running
+        if self.hold is not None and running >= self.hold and group.patient:
+            return False
+        return self.limit is None or running < self.limit
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can be forgotten: nothing runs or waits, and nobody said that nothing may."""
+        return not self.running and not self.lanes and self.hold != 0
 
 
 class _Lane:
@@ -198,14 +175,21 @@ class Admission:
     Args:
         concurrency: slots in all; None for no limit.
         per_host: slots for each host; None for no limit.
+        limit_of: the slots of a host that nothing runs on yet, where they differ; O(1). `limit` changes them afterwards.
     """
 
-    __slots__ = ("_hosts", "_ready", "concurrency", "per_host", "running", "waiting")
+    __slots__ = ("_hosts", "_limit_of", "_ready", "concurrency", "per_host", "running", "waiting")
 
-    def __init__(self, concurrency: int | None = None, per_host: int | None = None) -> None:
+    def __init__(
+        self,
+        concurrency: int | None = None,
+        per_host: int | None = None,
+        limit_of: Callable[[Hashable], int | None] | None = None,
+    ) -> None:
         """Start empty."""
         self.concurrency = concurrency
         self.per_host = per_host
+        self._limit_of = limit_of
         self.running = 0
         self.waiting = 0
         self._hosts: dict[Hashable, _Host] = {}
@@ -214,11 +198,11 @@ class Admission:
     @property
     def limited(self) -> bool:
         """Whether it has a limit of its own."""
-        return self.concurrency is not None or self.per_host is not None
+        return self.concurrency is not None or self.per_host is not None or self._limit_of is not None
 
     @property
     def hosts(self) -> int:
-        """How many hosts are remembered: those where something runs or waits."""
+        """How many hosts are remembered: those where something runs or waits, or nothing may."""
         return len(self._hosts)
 
     def enter(self, ticket: Ticket) -> bool:
@@ -226,12 +210,13 @@ class Admission:
         key, group = ticket.key, ticket.group
         host = self._hosts.get(key)
         if host is None:
-            host = self._hosts[key] = _Host(key)
+            host = self._meet(key)
         ticket.host = host
         # Whoever could go has gone: room in all three means that nobody waits for this slot.
         if (
             (self.concurrency is None or self.running < self.concurrency)
-            and (self.per_host is None or host.running < self.per_host)
+            and (host.limit is None or host.running < host.limit)
+            and (host.hold is None or host.running < host.hold or not group.patient)
             and group.open
         ):
             ticket.state = "admitted"
@@ -251,7 +236,7 @@ class Admission:
         group.running -= 1
         if host.blocked:
             self._unblock(host)
-        elif not host.running and not host.lanes:
+        elif host.idle:
             del self._hosts[host.key]
         if group.limit is not None:
             self._refresh(group)
@@ -279,20 +264,52 @@ class Admission:
         return self._admit()
 
     def resize(self, concurrency: int | None, per_host: int | None) -> Sequence[Ticket]:
-        """Change the limits while running; lowering them stops nothing that runs; O(hosts that were full)."""
+        """Change the limits while running; lowering them stops nothing that runs; O(hosts)."""
         self.concurrency = concurrency
         self.per_host = per_host
         for host in self._hosts.values():
+            host.limit = per_host if self._limit_of is None else self._limit_of(host.key)
             if host.blocked:
                 self._unblock(host)
         return self._admit()
+
+    def limit(self, key: Hashable, slots: int | None) -> Sequence[Ticket]:
+        """Change the slots of one host; lowering them stops nothing that runs; as `leave`."""
+        host = self._hosts.get(key)
+        if host is None:
+            return ()  # `limit_of` tells when it is met again
+        host.limit = slots
+        return self._changed(host)
+
+    def hold(self, key: Hashable) -> None:
+        """Let no ticket of a patient group in on this host, until `release`; what runs goes on; O(1)."""
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._meet(key)
+        host.hold = 0
+
+    def release(self, key: Hashable, slots: int | None = None) -> Sequence[Ticket]:
+        """Let `slots` tickets of patient groups in beside what runs, or as many as there is room for; as `leave`."""
+        host = self._hosts.get(key)
+        if host is None:
+            return ()
+        host.hold = None if slots is None else host.running + slots
+        return self._changed(host)
 
     def parked(self, group: Group) -> list[Ticket]:
         """The tickets of `group` that wait; O(their number)."""
         return [ticket for lane in group.lanes.values() for queue in lane.queues.values() for ticket in queue]
 
-    def _has_room(self, host: _Host) -> bool:
-        return self.per_host is None or host.running < self.per_host
+    def _meet(self, key: Hashable) -> _Host:
+        host = self._hosts[key] = _Host(key, self.per_host if self._limit_of is None else self._limit_of(key))
+        return host
+
+    def _changed(self, host: _Host) -> Sequence[Ticket]:
+        if host.blocked:
+            self._unblock(host)
+        elif host.idle:
+            del self._hosts[host.key]
+        return self._admit() if self._ready else ()
 
     def _wait(self, ticket: Ticket, group: Group, host: _Host) -> None:
         lane = group.lanes.get(host.key)
@@ -317,9 +334,9 @@ class Admission:
                 host.claims.pop(lane, None)
             del group.lanes[host.key]
             host.lanes -= 1
-            if not host.running and not host.lanes:
+            if host.idle:
                 del self._hosts[host.key]
-        elif self._has_room(host):
+        elif host.has_room(group):
             # Two levels for each priority: an express goes ahead of what is fresh.
             group.turns.put(lane, (lane.ranks[-1] & ~1) + group.ahead)
         else:
@@ -333,7 +350,7 @@ class Admission:
         self._ready.put(group, group.turns.level if group.open else None)
 
     def _unblock(self, host: _Host) -> None:
-        if self._has_room(host):
+        if host.limit is None or host.running < host.limit:
             blocked, host.blocked = host.blocked, None
             for lane in blocked or ():
                 self._place(lane)
@@ -353,7 +370,7 @@ class Admission:
         while ready and (self.concurrency is None or self.running < self.concurrency):
             lane = ready.first().turns.first()
             host = lane.host
-            if not self._has_room(host):
+            if not host.has_room(lane.group):
                 if host.claims is None:
                     host.claims = {}
                 host.claims[lane] = None  # another group took the last slot of this host since the lane was placed
@@ -379,7 +396,8 @@ def _claimant(claims: dict[_Lane, None], lane: _Lane) -> _Lane:
     """Who goes first on a host, of those with a claim and of `lane`, which is at the highest level; O(G)."""
     assert lane.level is not None
     for other in claims:
-        if other.level is not None and other.level >= lane.level and other.group.open:
+        group = other.group
+        if other.level is not None and other.level >= lane.level and group.open and other.host.has_room(group):
             del claims[other]
             return other
     return lane

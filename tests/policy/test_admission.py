@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import random
 import sys
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asynchttp.policy import admission as module
-from asynchttp.policy.admission import Admission, Group, Ticket, Turns
+from asynchttp.policy import admission, turns
+from asynchttp.policy.admission import Admission, Group, Ticket
+
+MODULES = {admission.__file__, turns.__file__}
 
 # ── a reference that searches ────────────────────────────────────────────────
 
@@ -20,19 +21,31 @@ class Reference:
     It says who *may* be let in next (`eligible`); turns leave a choice, which `test_turns_*` pin down.
     """
 
-    def __init__(self, concurrency, per_host):
-        self.concurrency, self.per_host = concurrency, per_host
+    def __init__(self, concurrency, per_host, differ):
+        self.concurrency, self.per_host, self.differ = concurrency, per_host, differ
         self.waiting: list[Ticket] = []
         self.running: list[Ticket] = []
+        self.own: dict[object, int | None] = {}
+        self.held: dict[object, int | None] = {}
+
+    def on(self, host):
+        return sum(ticket.key == host for ticket in self.running)
+
+    def limit_of(self, host):
+        return self.own.get(host, self.per_host) if self.differ else self.per_host
 
     def allowed(self, ticket):
         main = ticket.group.main
         return (
             (self.concurrency is None or len(self.running) < self.concurrency)
-            and (self.per_host is None or sum(t.key == ticket.key for t in self.running) < self.per_host)
+            and self.under(self.limit_of(ticket.key), ticket.key)
+            and (not ticket.group.patient or self.under(self.held.get(ticket.key), ticket.key))
             and (main.limit is None or sum(t.group.main is main for t in self.running) < main.limit)
             and not ticket.group.paused
         )
+
+    def under(self, limit, host):
+        return limit is None or self.on(host) < limit
 
     def eligible(self):
         """First of its group and host by rank, then first come; and nothing of a higher level may go."""
@@ -55,6 +68,23 @@ def level(ticket):
     return 2 * ticket.priority + (ticket.group is not ticket.group.main)
 
 
+def change(admission, reference, mains, name, which, slots=None):
+    """Do to a group, a host or the limits what `name` says; gives who is let in."""
+    if name in {"pause", "resume"}:
+        return getattr(admission, name)(mains[which]) or ()
+    if name == "hold":
+        reference.held[which] = 0
+        return admission.hold(which) or ()
+    if name == "release":
+        reference.held[which] = None if slots is None else reference.on(which) + slots
+        return admission.release(which, slots)
+    if name == "limit":
+        reference.own[which] = slots
+        return admission.limit(which, slots) if reference.differ else ()
+    reference.concurrency, reference.per_host = which, slots
+    return admission.resize(which, slots)
+
+
 operations = st.lists(
     st.one_of(
         st.tuples(
@@ -68,6 +98,9 @@ operations = st.lists(
         st.tuples(st.just("withdraw"), st.integers(0, 50)),
         st.tuples(st.just("pause"), st.integers(0, 1)),
         st.tuples(st.just("resume"), st.integers(0, 1)),
+        st.tuples(st.just("hold"), st.integers(0, 3)),
+        st.tuples(st.just("release"), st.integers(0, 3), st.sampled_from([None, 1])),
+        st.tuples(st.just("limit"), st.integers(0, 3), st.sampled_from([None, 1, 3])),
         st.tuples(st.just("resize"), st.sampled_from([None, 1, 2, 5]), st.sampled_from([None, 1, 2])),
     ),
     max_size=80,
@@ -80,12 +113,13 @@ operations = st.lists(
     st.sampled_from([None, 1, 2, 5]),
     st.sampled_from([None, 1, 2]),
     st.tuples(st.sampled_from([None, 1, 2]), st.sampled_from([None, 3])),
+    st.booleans(),
 )
-def test_it_does_what_a_search_would_do(script, concurrency, per_host, limits):
+def test_it_does_what_a_search_would_do(script, concurrency, per_host, limits, differ):
     """Rule 21: whatever happens, exactly those are let in that the rules allow, and nobody waits who could go."""
-    admission = Admission(concurrency, per_host)
-    reference = Reference(concurrency, per_host)
-    mains = [Group(limit) for limit in limits]
+    reference = Reference(concurrency, per_host, differ)
+    admission = Admission(concurrency, per_host, reference.limit_of if differ else None)
+    mains = [Group(limit, patient=patient) for limit, patient in zip(limits, (True, False), strict=True)]
     groups = [*mains, *(group.express for group in mains)]
 
     def took(tickets):
@@ -111,17 +145,14 @@ def test_it_does_what_a_search_would_do(script, concurrency, per_host, limits):
             took(admission.withdraw(ticket))
             assert ticket.state == "gone"
             assert list(admission.withdraw(ticket)) == []
-        elif name == "pause":
-            admission.pause(mains[arguments[0]])
-        elif name == "resume":
-            took(admission.resume(mains[arguments[0]]))
-        elif name == "resize":
-            reference.concurrency, reference.per_host = arguments
-            took(admission.resize(*arguments))
+        elif name not in {"leave", "withdraw"}:
+            took(change(admission, reference, mains, name, *arguments))
         assert not reference.eligible(), "somebody waits who could go"
         assert admission.running == len(reference.running)
         assert admission.waiting == len(reference.waiting)
-        assert admission.hosts == len({ticket.key for ticket in reference.running + reference.waiting})
+        met = {ticket.key for ticket in reference.running + reference.waiting}
+        reference.held = {host: hold for host, hold in reference.held.items() if hold == 0 or host in met}
+        assert admission.hosts == len(met | {host for host, hold in reference.held.items() if hold == 0})
         for group in groups:
             parked = admission.parked(group)
             assert sorted(map(id, parked)) == sorted(id(t) for t in reference.waiting if t.group is group)
@@ -131,7 +162,11 @@ def test_it_does_what_a_search_would_do(script, concurrency, per_host, limits):
 
     for group in mains:
         took(admission.resume(group))
+    for host in list(reference.held):
+        del reference.held[host]
+        took(admission.release(host))
     reference.concurrency = reference.per_host = None
+    reference.own.clear()
     took(admission.resize(None, None))
     while reference.running:
         took(admission.leave(reference.running.pop()))
@@ -295,6 +330,52 @@ def test_no_host_starves_under_random_load():
     assert all(20_000 - since < 2000 for ticket, since in born.items() if ticket.state == "waiting")
 
 
+# ── a host of its own ────────────────────────────────────────────────────────
+
+
+def test_a_held_host_keeps_patient_groups_waiting_and_nobody_else():
+    """Rule 29: while a host is held, items of a fan-out wait in the queue; single calls go on, and learn why they may not."""
+    admission = Admission(10)
+    single, many = Group(), Group(patient=True)
+    admission.hold("a")
+    items = [Ticket("a", many) for _ in range(3)] + [Ticket("a", many.express)]
+    assert not any(map(admission.enter, items))
+    assert admission.enter(Ticket("a", single))
+    assert admission.enter(Ticket("b", many)), "another host is not held"
+    assert admission.release("a", 1) == [items[3]], "one, beside what runs; what has begun goes first"
+    assert admission.leave(items[3]) == [items[0]], "who is withdrawn without a word lets the next one in"
+    assert admission.release("a") == items[1:3]
+
+
+def test_a_host_that_nothing_runs_on_is_remembered_while_it_is_held():
+    """The hold outlasts what ran there; its end lets the host be forgotten."""
+    admission = Admission()
+    admission.hold("a")
+    admission.hold("a")
+    assert admission.hosts == 1
+    ticket = Ticket("a", Group(patient=True))
+    assert not admission.enter(ticket)
+    admission.withdraw(ticket)
+    assert admission.hosts == 1
+    assert not admission.release("a", 1)
+    assert admission.hosts == 0
+    assert not admission.release("a")
+    assert not admission.limit("a", 3)
+
+
+def test_the_limit_of_one_host_changes_alone():
+    """Rule 30: each host has its own limit, asked for when the host is met and changed while it is used."""
+    limits = {"a": 1, "b": 2}
+    admission = Admission(None, None, lambda host: limits[str(host)])
+    assert admission.limited
+    group = Group()
+    tickets = {host: [Ticket(host, group) for _ in range(4)] for host in "ab"}
+    assert [sum(map(admission.enter, tickets[host])) for host in "ab"] == [1, 2]
+    assert admission.limit("a", 3) == tickets["a"][1:3]
+    assert not admission.limit("b", 1)
+    assert [len(admission.leave(ticket)) for ticket in tickets["b"][:2]] == [0, 1]
+
+
 # ── groups ───────────────────────────────────────────────────────────────────
 
 
@@ -356,26 +437,6 @@ def test_a_wake_of_nobody_does_nothing():
     assert ticket.state == "new"
 
 
-def test_turns_without_members():
-    """Nobody waits: it is false, has no level, and passing on does nothing."""
-
-    class Member:
-        level: int | None = None
-
-    turns: Any = Turns()
-    member = Member()
-    assert bool(turns) is False
-    assert [turns.level] == [None]
-    turns.pass_on(member)
-    turns.put(member, 3)
-    turns.put(member, 3)
-    assert bool(turns) is True
-    assert turns.level == 3
-    assert turns.first() is member
-    turns.put(member, None)
-    assert bool(turns) is False
-
-
 def test_taking_back_what_waits_for_a_full_host():
     """A ticket that is taken back while its host is full, or while it has a claim there, leaves no trace."""
     admission = Admission(None, 1)
@@ -399,7 +460,7 @@ def test_taking_back_what_waits_for_a_full_host():
 
 
 def lines(work):
-    """How many lines of the admission module `work` executes."""
+    """How many lines of the modules `work` executes."""
     count = 0
 
     def local(_frame, event, _argument):
@@ -408,7 +469,7 @@ def lines(work):
         return local
 
     def trace(frame, _event, _argument):
-        return local if frame.f_code.co_filename == module.__file__ else None
+        return local if frame.f_code.co_filename in MODULES else None
 
     before = sys.gettrace()
     sys.settrace(trace)

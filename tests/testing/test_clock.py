@@ -1,4 +1,4 @@
-"""The testing aids: time that jumps when nothing runs, on both loops, and is the same every time."""
+"""Time that jumps when nothing runs, on both loops, and is the same every time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from asynchttp.runtime import clock as clocks
 from asynchttp.testing import MockTransport, VirtualClock
 
 
-def test_the_module_shows_what_the_contract_names():
-    """The aids that are built."""
-    assert set(testing.__all__) == {"MockTransport", "VirtualClock"}
+def test_the_package_shows_what_the_contract_names():
+    """And all that it shows is there."""
+    assert {"FaultTransport", "MockTransport", "VirtualClock"} <= set(testing.__all__)
+    assert list(testing.__all__) == sorted(testing.__all__)
+    assert all(hasattr(testing, name) for name in testing.__all__)
 
 
 @pytest.mark.asyncio

@@ -37,6 +37,7 @@ from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.errors import ClientClosed, HTTPError, TotalTimeout
 from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Response
+from asynchttp.values.typed import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -180,6 +181,8 @@ class Engine:
             self.streams[answer] = task
             answer.on_close(functools.partial(self._left, answer))
             answer.hand_over(self.state.deadlines, call.started, call.deadline)
+        if request.into is not None and isinstance(answer, Response):
+            answer = delivered(answer, request.into)
         return answer
 
     def _interrupted(self, reason: object, request: Request, call: Call) -> TotalTimeout | ClientClosed:

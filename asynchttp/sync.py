@@ -27,7 +27,8 @@ __all__ = ["delete", "gather", "get", "head", "map", "options", "patch", "post",
 def request(method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
     """`SyncClient.request` with a client of its own."""
     with SyncClient() as client:
-        return client.request(method, url, **options)
+        answer: Response = client.request(method, url, **options)
+        return answer
 
 
 def get(url: str | URL, **options: Unpack[RequestOptions]) -> Response:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, Unpack, overload
 
 from asynchttp.batch.launch import launch
 from asynchttp.batch.results import Results
@@ -13,7 +14,9 @@ from asynchttp.faces.options import FanOutOptions, check_known, signature_of
 from asynchttp.faces.progress import bar
 from asynchttp.faces.settings import Settings
 from asynchttp.faces.submit import Submitting
+from asynchttp.faces.verbs import Verbs
 from asynchttp.transports.stream import StreamResponse
+from asynchttp.values.into import check_into
 from asynchttp.values.masking import mask_url
 from asynchttp.values.request import Request
 
@@ -23,15 +26,19 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from asynchttp.faces.options import ClientOptions, RequestOptions
+    from asynchttp.faces.options import CallOptions, ClientOptions
     from asynchttp.runtime.call import Call
+    from asynchttp.values.into import Into
     from asynchttp.values.response import Response
     from asynchttp.values.result import Result
+    from asynchttp.values.typed import TypedResponse
+
+T = TypeVar("T")
 
 _FIRST_ERRORS: Final = 100  # errors that `first` keeps: enough to see what is wrong, whatever the number of inputs
 
 
-class Client(Submitting):
+class Client(Verbs, Submitting):
     """An asynchronous HTTP client that fans out.
 
     Sends through aiohttp, within limits, with retries, and keeps every outcome. It opens nothing before its first use
@@ -78,52 +85,7 @@ class Client(Submitting):
         """Check every argument; open nothing."""
         self._core = Core(Settings.of({"base_url": base_url, **options}))
 
-    # ── verbs ────────────────────────────────────────────────────────────────
-
-    async def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """Send a request and give the answer, its body read.
-
-        Takes the arguments of `Request`; what is left out is the client's. Cancelling it ends it wherever it is, and
-        closes the connection that it used.
-
-        Raises:
-            HTTPError: the call ended without an answer that is wanted; see `asynchttp.HTTPError` for the tree.
-            ValueError, TypeError: a bad argument; nothing was sent.
-            RuntimeError: the wrong event loop, thread or process.
-        """
-        return await self._send(self._core.prepare(Request(method, url, **options)))
-
-    async def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with GET: fetch."""
-        return await self._send(self._core.prepare(Request("GET", url, **options)))
-
-    async def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with HEAD: the headers that GET would give."""
-        return await self.request("HEAD", url, **options)
-
-    async def options(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with OPTIONS: what can be done there."""
-        return await self.request("OPTIONS", url, **options)
-
-    async def post(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with POST: not retried once the server may have seen it, unless it has an `idempotency_key`."""
-        return await self.request("POST", url, **options)
-
-    async def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with PUT: store."""
-        return await self.request("PUT", url, **options)
-
-    async def patch(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with PATCH: change; retried no more than POST."""
-        return await self.request("PATCH", url, **options)
-
-    async def delete(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with DELETE: remove; may have a body."""
-        return await self.request("DELETE", url, **options)
-
-    async def query(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with QUERY: a safe request with a body."""
-        return await self.request("QUERY", url, **options)
+    # ── verbs, beside those of `Verbs` ───────────────────────────────────────
 
     async def send(self, request: Any) -> Response:
         """Send a `Request` and give the answer, its body read; as `request` otherwise."""
@@ -146,7 +108,7 @@ class Client(Submitting):
             await answer.aclose()
 
     def stream(
-        self, method: str, url: str | URL, **options: Unpack[RequestOptions]
+        self, method: str, url: str | URL, **options: Unpack[CallOptions]
     ) -> AbstractAsyncContextManager[StreamResponse]:
         """Send a request and leave the body on the wire: ``async with client.stream("GET", url) as response``.
 
@@ -154,19 +116,23 @@ class Client(Submitting):
         once. Raises as `request`; an answer that is refused has at most 64 KiB of its body.
         """
         request = self._core.prepare(Request(method, url, **options))
+        if request.into is not None:
+            raise TypeError("stream() leaves the body to you, so it takes no into=; use request() or a verb for that")
         return self._streaming(request, self._core.begin(request, streaming=True))
-
-    async def _send(self, request: Request) -> Response:
-        core = self._core
-        core.begin(request)
-        answer: Response = await core.engine.send(request)
-        if core.refuses is not None and core.refuses(answer):
-            raise answer.refusal()
-        return answer
 
     # ── many at once ─────────────────────────────────────────────────────────
 
-    def map(self, inputs: Any, *, ordered: bool = True, **options: Unpack[FanOutOptions]) -> Results[Response]:
+    @overload
+    def map(
+        self, inputs: Any, *, ordered: bool = True, into: Into[T], **options: Unpack[FanOutOptions]
+    ) -> Results[TypedResponse[T]]: ...
+    @overload
+    def map(
+        self, inputs: Any, *, ordered: bool = True, into: Any = None, **options: Unpack[FanOutOptions]
+    ) -> Results[Response]: ...
+    def map(
+        self, inputs: Any, *, ordered: bool = True, into: Any = None, **options: Unpack[FanOutOptions]
+    ) -> Results[Any]:
         """Send many requests at once; an async iterator of `Result`, one for each item, in input order.
 
         Nothing is lost: each item that was read comes to exactly one result. A bad item is its own failed result. Items
@@ -176,6 +142,7 @@ class Client(Submitting):
             inputs: a sync or async iterable of URLs, `Request`s, ``(url, arguments)`` pairs or mappings of `request`'s
                 arguments; a mapping's values are the items and its keys their tags.
             ordered: False gives results as they come.
+            into: what is made of the bodies, for items that do not say it themselves; see `TypedResponse`.
             concurrency: at most so many on the wire; None is the client's.
             buffer: finished results that may wait for the consumer, or for those before them; twice `concurrency`.
             lookahead: items read ahead that wait for their host or sleep before a retry; four times `buffer`.
@@ -190,21 +157,41 @@ class Client(Submitting):
 
         Use ``async with client.map(...) as results`` to leave early: it cancels what runs. See `Results`.
         """
-        return self._fan_out(inputs, ordered, options)
+        return self._fan_out(inputs, ordered, options, into)
 
-    def as_completed(self, inputs: Any, **options: Unpack[FanOutOptions]) -> Results[Response]:
+    @overload
+    def as_completed(
+        self, inputs: Any, *, into: Into[T], **options: Unpack[FanOutOptions]
+    ) -> Results[TypedResponse[T]]: ...
+    @overload
+    def as_completed(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> Results[Response]: ...
+    def as_completed(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> Results[Any]:
         """`map` with results as they come."""
-        return self._fan_out(inputs, False, options)
+        return self._fan_out(inputs, False, options, into)
 
-    async def gather(self, inputs: Any, **options: Unpack[FanOutOptions]) -> list[Result[Response]]:
+    @overload
+    async def gather(
+        self, inputs: Any, *, into: Into[T], **options: Unpack[FanOutOptions]
+    ) -> list[Result[TypedResponse[T]]]: ...
+    @overload
+    async def gather(
+        self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]
+    ) -> list[Result[Response]]: ...
+    async def gather(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> list[Result[Any]]:
         """The results of `map`, in order, as one list; raises nothing by default.
 
         Takes one iterable. Cancelling it cancels what runs.
         """
-        async with self.map(inputs, **options) as results:
+        async with self.map(inputs, into=into, **options) as results:
             return [result async for result in results]
 
-    async def first(self, inputs: Any, **options: Unpack[FanOutOptions]) -> Result[Response]:
+    @overload
+    async def first(
+        self, inputs: Any, *, into: Into[T], **options: Unpack[FanOutOptions]
+    ) -> Result[TypedResponse[T]]: ...
+    @overload
+    async def first(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> Result[Response]: ...
+    async def first(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> Result[Any]:
         """The first result that is ok; the others are cancelled on the wire.
 
         Raises:
@@ -214,21 +201,22 @@ class Client(Submitting):
         failures = Failures()
         if options.get("errors") == "skip":  # what is left out here is told at the end all the same
             options["errors"] = "return"
-        async with self.as_completed(inputs, **options) as results:
+        async with self.as_completed(inputs, into=into, **options) as results:
             async for result in results:
                 if result.ok:
                     return result
                 failures.add(result)
         raise failures.error(results.finished)
 
-    def _fan_out(self, inputs: Any, ordered: Any, options: Any) -> Results[Response]:
+    def _fan_out(self, inputs: Any, ordered: Any, options: Any, into: Any) -> Results[Any]:
         core = self._core
         core.check_open()
         check_known("a fan-out", options, FanOutOptions)
         accept = core.accepts(options.pop("accept", None))
         if options.get("progress") is True:
             options["progress"] = bar()
-        work = Sending(core.engine, core.request_of, core.begin, accept)
+        build = core.request_of if into is None else functools.partial(_request_into, core, check_into(into))
+        work = Sending(core.engine, build, core.begin, accept)
         width = core.settings.limits.concurrency
         fanout = launch(inputs, work, core.state.deadlines, ordered=ordered, width=width, **options)
         core.fanouts.add(fanout)
@@ -276,6 +264,14 @@ class Client(Submitting):
         """Where it points and whether it is closed."""
         base = "" if self._core.base is None else f" {mask_url(self._core.base)}"
         return f"<Client{base}{' (closed)' if self._core.closed else ''}>"
+
+
+def _request_into(core: Core, into: Any, item: Any) -> Request:
+    """The request of an item of a fan-out, whose own `into` goes before that of all."""
+    request = core.request_of(item)
+    if request.into is None:
+        request.into = into
+    return request
 
 
 class Failures:

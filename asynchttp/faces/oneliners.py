@@ -25,7 +25,8 @@ async def request(method: str, url: str | URL, **options: Unpack[RequestOptions]
         ...     return response.json()
     """
     async with Client() as client:
-        return await client.request(method, url, **options)
+        answer: Response = await client.request(method, url, **options)
+        return answer
 
 
 async def get(url: str | URL, **options: Unpack[RequestOptions]) -> Response:

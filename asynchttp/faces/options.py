@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from asynchttp.values.result import Progress
 
 
-class RequestOptions(TypedDict, total=False):
-    """The keyword arguments of every verb; see `Request`."""
+class CallOptions(TypedDict, total=False):
+    """The keyword arguments of every verb but `into`; see `Request`."""
 
     params: Any
     headers: Any
@@ -33,6 +33,12 @@ class RequestOptions(TypedDict, total=False):
     priority: int
     tag: Any
     idempotency_key: str | None
+
+
+class RequestOptions(CallOptions, total=False):
+    """The keyword arguments of every verb."""
+
+    into: Any
 
 
 class ClientOptions(TypedDict, total=False):

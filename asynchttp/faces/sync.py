@@ -9,7 +9,7 @@ import warnings
 from collections import deque
 from collections.abc import Generator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar, Unpack, overload
 
 from asynchttp.batch.feed import Feed, leave, take
 from asynchttp.batch.results import Facts
@@ -17,6 +17,7 @@ from asynchttp.batch.source import Source
 from asynchttp.faces.client import Client, Failures
 from asynchttp.faces.syncfuture import Links, SyncSubmitting
 from asynchttp.faces.syncstream import SyncStreamResponse
+from asynchttp.faces.syncverbs import SyncVerbs
 from asynchttp.runtime.portal import Portal
 from asynchttp.values.errors import ClientClosed
 
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asynchttp.batch.fanout import FanOut
-    from asynchttp.faces.options import ClientOptions, FanOutOptions, RequestOptions
+    from asynchttp.faces.options import CallOptions, ClientOptions, FanOutOptions
     from asynchttp.transports.stream import StreamResponse
+    from asynchttp.values.into import Into
     from asynchttp.values.request import Request
     from asynchttp.values.response import Response
     from asynchttp.values.result import Result
+    from asynchttp.values.typed import TypedResponse
 
 T = TypeVar("T")
 
@@ -41,7 +44,7 @@ _HASTE: Final = 0.001  # seconds of reading, after which it is time to look for 
 _PLAIN: Final = (list, tuple, range, dict, set, frozenset, deque)
 
 
-class SyncClient(SyncSubmitting):
+class SyncClient(SyncVerbs, SyncSubmitting):
     """`Client` for code that does not await: the same arguments and verbs, and each call waits for its answer.
 
     It has one event loop in one daemon thread of its own, started by the first call; on uvloop where that is installed.
@@ -69,50 +72,14 @@ class SyncClient(SyncSubmitting):
         self._portal = Portal(functools.partial(self._links.end, self._client.aclose))
         self._owner = True
 
-    # ── verbs ────────────────────────────────────────────────────────────────
-
-    def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """Send a request and give the answer, its body read; as `Client.request`."""
-        return self._portal.run(self._client.request, method, url, **options)
-
-    def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with GET: fetch."""
-        return self._portal.run(self._client.get, url, **options)
-
-    def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with HEAD: the headers that GET would give."""
-        return self._portal.run(self._client.head, url, **options)
-
-    def options(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with OPTIONS: what can be done there."""
-        return self._portal.run(self._client.options, url, **options)
-
-    def post(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with POST."""
-        return self._portal.run(self._client.post, url, **options)
-
-    def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with PUT: store."""
-        return self._portal.run(self._client.put, url, **options)
-
-    def patch(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with PATCH: change."""
-        return self._portal.run(self._client.patch, url, **options)
-
-    def delete(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with DELETE: remove."""
-        return self._portal.run(self._client.delete, url, **options)
-
-    def query(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """`request` with QUERY: a safe request with a body."""
-        return self._portal.run(self._client.query, url, **options)
+    # ── verbs, beside those of `SyncVerbs` ───────────────────────────────────
 
     def send(self, request: Request) -> Response:
         """Send a `Request` and give the answer, its body read."""
         return self._portal.run(self._client.send, request)
 
     def stream(
-        self, method: str, url: str | URL, **options: Unpack[RequestOptions]
+        self, method: str, url: str | URL, **options: Unpack[CallOptions]
     ) -> AbstractContextManager[SyncStreamResponse]:
         """Send a request and leave the body on the wire: ``with client.stream("GET", url) as response``.
 
@@ -129,41 +96,69 @@ class SyncClient(SyncSubmitting):
 
     # ── many at once ─────────────────────────────────────────────────────────
 
-    def map(self, inputs: Any, *, ordered: bool = True, **options: Unpack[FanOutOptions]) -> SyncResults[Response]:
+    @overload
+    def map(
+        self, inputs: Any, *, ordered: bool = True, into: Into[T], **options: Unpack[FanOutOptions]
+    ) -> SyncResults[TypedResponse[T]]: ...
+    @overload
+    def map(
+        self, inputs: Any, *, ordered: bool = True, into: Any = None, **options: Unpack[FanOutOptions]
+    ) -> SyncResults[Response]: ...
+    def map(
+        self, inputs: Any, *, ordered: bool = True, into: Any = None, **options: Unpack[FanOutOptions]
+    ) -> SyncResults[Any]:
         """Send many requests at once; an iterator of `Result`, one for each item, in input order.
 
         Arguments and promises are those of `Client.map`. A sync iterable is read in the thread that asks for results,
         while it waits for them; an async one on the client's loop. See `SyncResults`.
         """
-        return self._fan_out(inputs, ordered, options)
+        return self._fan_out(inputs, ordered, options, into)
 
-    def as_completed(self, inputs: Any, **options: Unpack[FanOutOptions]) -> SyncResults[Response]:
+    @overload
+    def as_completed(
+        self, inputs: Any, *, into: Into[T], **options: Unpack[FanOutOptions]
+    ) -> SyncResults[TypedResponse[T]]: ...
+    @overload
+    def as_completed(
+        self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]
+    ) -> SyncResults[Response]: ...
+    def as_completed(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> SyncResults[Any]:
         """`map` with results as they come."""
-        return self._fan_out(inputs, False, options)
+        return self._fan_out(inputs, False, options, into)
 
-    def gather(self, inputs: Any, **options: Unpack[FanOutOptions]) -> list[Result[Response]]:
+    @overload
+    def gather(
+        self, inputs: Any, *, into: Into[T], **options: Unpack[FanOutOptions]
+    ) -> list[Result[TypedResponse[T]]]: ...
+    @overload
+    def gather(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> list[Result[Response]]: ...
+    def gather(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> list[Result[Any]]:
         """The results of `map`, in order, as one list; raises nothing by default."""
-        with self.map(inputs, **options) as results:
+        with self.map(inputs, into=into, **options) as results:
             return list(results)
 
-    def first(self, inputs: Any, **options: Unpack[FanOutOptions]) -> Result[Response]:
+    @overload
+    def first(self, inputs: Any, *, into: Into[T], **options: Unpack[FanOutOptions]) -> Result[TypedResponse[T]]: ...
+    @overload
+    def first(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> Result[Response]: ...
+    def first(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> Result[Any]:
         """The first result that is ok; the others are cancelled on the wire. Raises as `Client.first`."""
         failures = Failures()
-        with self.as_completed(inputs, **options) as results:
+        with self.as_completed(inputs, into=into, **options) as results:
             for result in results:
                 if result.ok:
                     return result
                 failures.add(result)
         raise failures.error(results.finished)
 
-    def _fan_out(self, inputs: Any, ordered: bool, options: Any) -> SyncResults[Response]:
+    def _fan_out(self, inputs: Any, ordered: bool, options: Any, into: Any) -> SyncResults[Any]:
         source = Source(inputs, ordered=ordered)
         iterator, feed = source.iterator, None
         if iterator is not None and type(inputs) not in _PLAIN:
             feed = source.async_iterator = Feed(self._portal.post)
             source.iterator = None
         # Made there, so that closing at the same time finds it.
-        fanout = self._portal.call(lambda: self._client._fan_out(source, ordered, options)._fanout)
+        fanout = self._portal.call(lambda: self._client._fan_out(source, ordered, options, into)._fanout)
         return SyncResults(fanout, self._portal, feed, None if feed is None else iterator)
 
     # ── life ─────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from asynchttp.policy.followup import Keep, follow
 from asynchttp.policy.retry import IDEMPOTENT
 from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import ATTEMPT
+from asynchttp.transports.sinks import pour
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.body import StreamBody
 from asynchttp.values.errors import AttemptTimeout, HTTPError, ServerDisconnected
@@ -135,10 +136,16 @@ class AttemptLayer:
             again = call.spares is not None and call.spares(request, answer)
             if not again and _stays(request, answer, call):
                 call.watch.arrived(answer)
-            return answer if again else await answer.aread(self._max_body)
+            return answer if again else await self._read(request, answer, call)
         if call.streaming or (answer.status >= 400 and call.spares is not None and call.spares(request, answer)):
             return answer
-        return await answer.aread(self._max_body)
+        return await (answer.aread(self._max_body) if request.into is None else self._read(request, answer, call))
+
+    async def _read(self, request: Request, answer: StreamResponse, call: Call) -> Response:
+        """The answer with its body read, into what the call asked for; the body of a redirect that is followed stays out."""
+        if request.into is None or (300 <= answer.status < 400 and not _stays(request, answer, call)):
+            return await answer.aread(self._max_body)
+        return await pour(answer, request.into, self._max_body)
 
     def _record(self, attempt: Attempt, call: Call) -> None:
         attempt.elapsed = self._clock.now() - attempt.started

@@ -16,6 +16,7 @@ from asynchttp.values.checks import (
     check_priority,
     kind_of,
 )
+from asynchttp.values.into import check_into
 from asynchttp.values.masking import mask_headers, mask_url
 from asynchttp.values.timeout import as_timeout
 from asynchttp.values.unset import UNSET
@@ -49,6 +50,7 @@ class Request:
         priority: higher goes first, 0 by default.
         tag: anything of yours; it comes back on the `Result`.
         idempotency_key: sent as ``Idempotency-Key``, the same in every attempt; makes a POST retryable.
+        into: what is made of the body of the answer, a type or a `Sink`, or None; see `TypedResponse`.
 
     Raises:
         InvalidURL, ValueError, TypeError: a bad argument, named in the message.
@@ -65,6 +67,7 @@ class Request:
         "body",
         "headers",
         "idempotency_key",
+        "into",
         "method",
         "priority",
         "redirects",
@@ -92,6 +95,7 @@ class Request:
         priority: int = 0,
         tag: Any = None,
         idempotency_key: str | None = None,
+        into: Any = None,
     ) -> None:
         """Check every argument and encode the body once, so that each attempt sends the same bytes."""
         self.method = check_method(method)
@@ -121,6 +125,7 @@ class Request:
         self.priority = priority if type(priority) is int else check_priority(priority)
         self.tag = tag
         self.idempotency_key = idempotency_key
+        self.into = None if into is None else check_into(into)
         self._call: Any = None
         self._origin: str | None = None
 
@@ -301,6 +306,7 @@ def _any(value: Any) -> Any:
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "auth": _check_auth,
     "idempotency_key": _check_key,
+    "into": check_into,
     "priority": check_priority,
     "redirects": _check_redirects,
     "retry": _check_retry,

@@ -112,7 +112,9 @@ class Engine:
         state = self.state
         clock, deadlines = state.clock, state.deadlines
         handler: Handler = wrap(layers.network_middlewares, state.transport.send)
-        handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body).handle
+        # The user's middlewares get every answer with its body on the wire.
+        whole = not layers.network_middlewares
+        handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body, whole=whole).handle
         if limits:
             handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
         if retry:

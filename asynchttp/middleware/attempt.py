@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from asynchttp.policy.followup import Keep, follow
@@ -13,7 +14,7 @@ from asynchttp.transports.sinks import pour
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.body import StreamBody
 from asynchttp.values.errors import AttemptTimeout, HTTPError, ServerDisconnected
-from asynchttp.values.events import AttemptFinished, AttemptStarted
+from asynchttp.values.events import AttemptFinished, AttemptStarted, Detoured
 from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Response
 from asynchttp.values.result import Attempt
@@ -39,17 +40,26 @@ class AttemptLayer:
     that will be retried is left unread: whoever retries drains it.
     """
 
-    __slots__ = ("_clock", "_deadlines", "_max_body", "_next", "_observers")
+    __slots__ = ("_clock", "_deadlines", "_max_body", "_next", "_observers", "_room")
 
     def __init__(
-        self, handler: Handler, clock: Clock, deadlines: Deadlines, observers: Observers, max_body: int | None
+        self,
+        handler: Handler,
+        clock: Clock,
+        deadlines: Deadlines,
+        observers: Observers,
+        max_body: int | None,
+        *,
+        whole: bool = True,
     ) -> None:
-        """Wrap `handler`."""
+        """Wrap `handler`; `whole` lets a transport answer with the body read."""
         self._next = handler
         self._clock = clock
         self._deadlines = deadlines
         self._observers = observers
         self._max_body = max_body
+        room = sys.maxsize if max_body is None else max_body
+        self._room = room if whole else None
 
     async def handle(self, request: Request) -> Any:
         """One attempt, recorded in the call's `attempts`."""
@@ -76,6 +86,7 @@ class AttemptLayer:
         attempt = Attempt(len(call.attempts) + 1, request.url, started, call.waited)
         call.attempts.append(attempt)
         call.wire = None
+        call.room = None if call.streaming or call.watch is not None else self._room
         if call.watch is not None:
             call.watch.began()
         if self._observers:
@@ -101,6 +112,8 @@ class AttemptLayer:
             call.fresh = False
             self._record(attempt, call)
             if self._observers:
+                if call.wire is not None and call.wire.detour:
+                    self._observers.tell(Detoured(request, call.wire.detour, clock.now()))
                 self._observers.tell(AttemptFinished(request, attempt, clock.now()))
 
     async def _guarded(self, request: Request, call: Call, attempt: Attempt, due: float) -> Any:
@@ -124,6 +137,8 @@ class AttemptLayer:
         if isinstance(answer, Response):
             if answer._request is None:
                 answer._request = request
+            body = 0.0 if call.wire is None else call.wire.reading
+            attempt.headers = self._clock.now() - attempt.started - body
             return answer
         if not isinstance(answer, StreamResponse):
             msg = f"the transport returned {type(answer).__name__}; it must return a Response or a StreamResponse"
@@ -189,7 +204,9 @@ def phase_of(call: Call, attempt: Attempt) -> str:
     """What an attempt that is on the wire is doing."""
     if call.wire is not None and not call.wire.connected:
         return "connect"
-    return "headers" if attempt.headers is None else "body"
+    if attempt.headers is None and (call.wire is None or not call.wire.headed):
+        return "headers"
+    return "body"
 
 
 def _timeout(call: Call, attempt: Attempt) -> AttemptTimeout:

@@ -12,6 +12,7 @@ from asynchttp.values.events import (
     AttemptStarted,
     CallFinished,
     CallStarted,
+    Detoured,
     Redirected,
     RetryRefused,
     RetryScheduled,
@@ -112,6 +113,8 @@ def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911  one re
             return logging.DEBUG, "started"
         case AttemptStarted(number=number, queued=queued):
             return logging.DEBUG, f"attempt {number} let out after {queued:.3f} s in the queue"
+        case Detoured(reason=reason):
+            return logging.DEBUG, f"through aiohttp's session: {reason}"
         case AttemptFinished(attempt=attempt):
             return logging.DEBUG, repr(attempt)[1:-1]
         case RetryScheduled(wait=wait, reason=reason):

@@ -36,6 +36,7 @@ class Call:
         attempts, history: what was tried, and the answers that redirected.
         retries: retries made so far; `seen` are the statuses that caused them.
         toll: asked when a retry is let in to be sent; False means that the budget denies it.
+        room: bytes of body that a transport may read at once, to answer with a `Response`; None leaves it on the wire.
         spares: whether an answer will be retried, so that its body need not be kept; what it `decided` is kept.
         fresh: the next attempt needs a new connection; `resent`: the one free resend was used.
         watch: looks on, or None.
@@ -55,6 +56,7 @@ class Call:
         "resent",
         "retries",
         "retry",
+        "room",
         "seen",
         "spares",
         "started",
@@ -96,6 +98,7 @@ class Call:
         self.toll: Callable[[], bool] | None = None
         self.spares: Callable[[Request, Any], bool] | None = None
         self.decided: Decision | None = None
+        self.room: int | None = None
         self.fresh = False
         self.resent = False
         self.watch: Watch | None = None
@@ -152,7 +155,7 @@ class Watch(Protocol):
 class Wire:
     """What a transport tells about the connection that an attempt uses."""
 
-    __slots__ = ("connect", "connected", "connection", "reused")
+    __slots__ = ("connect", "connected", "connection", "detour", "reading", "reused")
 
     def __init__(self) -> None:
         """Nothing is known yet."""
@@ -160,6 +163,15 @@ class Wire:
         self.connect: float | None = None
         self.connection: str | None = None
         self.reused = False
+        #: Why the request took a longer way than others; "" if it did not.
+        self.detour = ""
+        #: Seconds that the body took, of an answer that was given when all of it was there.
+        self.reading = 0.0
+
+    @property
+    def headed(self) -> bool:
+        """Whether the head of the answer has come, although the answer was not given yet."""
+        return False
 
 
 def call_of(request: Request) -> Call:

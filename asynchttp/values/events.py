@@ -31,6 +31,14 @@ class AttemptStarted(NamedTuple):
     at: float
 
 
+class Detoured(NamedTuple):
+    """An attempt went through aiohttp's session instead of the quicker direct lane; `reason` says why."""
+
+    request: Request
+    reason: str
+    at: float
+
+
 class AttemptFinished(NamedTuple):
     """An attempt ended: `attempt` has its status or error and its timings."""
 
@@ -80,6 +88,6 @@ class CallFinished(NamedTuple):
 
 
 Event: TypeAlias = (
-    CallStarted | AttemptStarted | AttemptFinished | RetryScheduled | RetryRefused | Redirected | CallFinished
+    CallStarted | AttemptStarted | Detoured | AttemptFinished | RetryScheduled | RetryRefused | Redirected | CallFinished
 )
 Observer: TypeAlias = "Callable[[Event], object]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from asynchttp import engine
 from asynchttp.transports.aiohttp import AiohttpTransport
 
-# Each is made as `engine.default_transport` is called; the direct lane will stand beside this one.
-LANES: Final = {"session": AiohttpTransport}
+# Each is made as `engine.default_transport` is called.
+LANES: Final = {"direct": AiohttpTransport, "session": functools.partial(AiohttpTransport, direct=False)}
 
 
 @pytest.fixture(params=sorted(LANES))

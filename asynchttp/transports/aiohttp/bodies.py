@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from asynchttp.runtime.call import Watch
+    from asynchttp.transports.aiohttp.upload import Sender
 
 PIECE = 64 * 2**10
 # aiohttp warns about larger ones and would write them in one go.
@@ -36,7 +37,7 @@ class Upload(Payload):
         """Refuse: the body is read once, by sending it."""
         raise TypeError("the body of this request is a stream and cannot be read as text")
 
-    async def write(self, writer: AbstractStreamWriter) -> None:
+    async def write(self, writer: AbstractStreamWriter | Sender) -> None:
         """Send it, piece by piece."""
         body = self._value
         watch = self._watch

@@ -35,7 +35,7 @@ from asynchttp.values.masking import mask_text, mask_url
 from asynchttp.values.request import NO_HEADERS
 
 if TYPE_CHECKING:
-    from asynchttp.transports.aiohttp.wire import SessionWire
+    from asynchttp.transports.aiohttp.wire import AttemptWire
 
 # What this machine lacks, not the server: descriptors, ports, memory.
 _LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
@@ -46,7 +46,7 @@ _QUOTED = re.compile(r"""(?:[:\s]|\\n)*(?<!\w)b\\?['"]""")
 
 
 def translate(  # noqa: PLR0911  one return for each kind of error
-    error: BaseException, wire: SessionWire, *, phase: str, read: float | None, connect: float | None
+    error: BaseException, wire: AttemptWire, *, phase: str, read: float | None, connect: float | None
 ) -> HTTPError:
     """The error of ours that says what `error` means in `phase` ("headers" or "body"); `__cause__` is set by `raise`."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -60,7 +60,7 @@ def translate(  # noqa: PLR0911  one return for each kind of error
         return _connecting(error)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return ProxyError(f"the proxy refused the connection: {error.status} {error.message}", status=error.status)
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError):
         return _malformed(error.message)
     if isinstance(error, aiohttp.ClientPayloadError):
         return _payload(error, wire)
@@ -107,7 +107,7 @@ def _unquoted(message: str) -> str:
     return " ".join(_QUOTED.split(message, maxsplit=1)[0].split()).rstrip(":")
 
 
-def _sent(wire: SessionWire) -> bool | None:
+def _sent(wire: AttemptWire) -> bool | None:
     if not wire.connected:
         return False
     return True if wire.answered else None
@@ -147,7 +147,7 @@ def _connecting(error: BaseException) -> ConnectError:
     return ConnectError(f"could not connect: {said}")
 
 
-def _payload(error: aiohttp.ClientPayloadError, wire: SessionWire) -> HTTPError:
+def _payload(error: aiohttp.ClientPayloadError, wire: AttemptWire) -> HTTPError:
     if wire.protocol is not None and wire.protocol.refused is not None:
         return _malformed(wire.protocol.refused.message)
     said = _unquoted(_said(error))
@@ -158,7 +158,7 @@ def _payload(error: aiohttp.ClientPayloadError, wire: SessionWire) -> HTTPError:
     return TruncatedResponse(f"the body ended early: {said}", part="body", sent=True)
 
 
-def _lost(error: BaseException, wire: SessionWire, phase: str) -> HTTPError:
+def _lost(error: BaseException, wire: AttemptWire, phase: str) -> HTTPError:
     said = _said(error)
     # Where nobody asked our connector, somebody else answered for the session, and the error alone tells.
     told = isinstance(error, aiohttp.ServerDisconnectedError) and not wire.asked
@@ -174,7 +174,7 @@ def _lost(error: BaseException, wire: SessionWire, phase: str) -> HTTPError:
     return _unanswered(error, wire, said)
 
 
-def _unanswered(error: BaseException, wire: SessionWire, said: str) -> HTTPError:
+def _unanswered(error: BaseException, wire: AttemptWire, said: str) -> HTTPError:
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return WriteError(f"writing the request failed: {said}")
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientOSError):

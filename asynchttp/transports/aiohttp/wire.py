@@ -1,11 +1,9 @@
-"""aiohttp's connector and protocol, with eyes: which connection, new or reused, what arrived, how it ended."""
+"""aiohttp's protocol, with eyes: which connection, new or reused, what arrived, how it ended."""
 
 from __future__ import annotations
 
-import functools
 import itertools
 import ssl
-import time
 from collections import OrderedDict
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +23,7 @@ MAX_INTERIM: Final = 50
 _numbers = itertools.count(1)
 
 
-class SessionWire(Wire):
+class AttemptWire(Wire):
     """What the connector tells about one attempt; `fresh` asks it for a new connection.
 
     A session of the user's has a connector that tells nothing. There every request counts as one that the server may
@@ -49,9 +47,14 @@ class SessionWire(Wire):
         protocol = self.protocol
         return 0 if protocol is None else protocol.arrived - protocol.before
 
+    @property
+    def headed(self) -> bool:
+        """Whether the head of the answer has come, although the answer was not given yet."""
+        return getattr(self.protocol, "message", None) is not None
+
 
 #: The attempt under way in this task. aiohttp connects in the task that asks, so this is where its connector finds it.
-WIRE: ContextVar[SessionWire | None] = ContextVar("asynchttp_wire", default=None)
+WIRE: ContextVar[AttemptWire | None] = ContextVar("asynchttp_wire", default=None)
 
 
 class WatchedProtocol(ResponseHandler):
@@ -97,15 +100,21 @@ class WatchedProtocol(ResponseHandler):
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Hand an answer on; too many interim ones are an error."""
-        if data[0].code < 200 and data[0].code != 101:
-            self._interim += 1
-            if self._interim > MAX_INTERIM:
-                error = BadHttpMessage(f"more than {MAX_INTERIM} interim answers")
-                if self.transport is not None:
-                    self.transport.close()
-                self.set_exception(error, error)
-                return
-        super().feed_data(data, size)
+        if self._counts(data[0]):
+            super().feed_data(data, size)
+
+    def _counts(self, message: Any) -> bool:
+        """Whether an answer may come so late; interim ones are counted."""
+        if message.code >= 200 or message.code == 101:
+            return True
+        self._interim += 1
+        if self._interim <= MAX_INTERIM:
+            return True
+        error = BadHttpMessage(f"more than {MAX_INTERIM} interim answers")
+        if self.transport is not None:
+            self.transport.close()
+        self.set_exception(error, error)
+        return False
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
         """Keep the first thing that the parser refused, and tell whoever reads the body: aiohttp would let him wait."""
@@ -164,86 +173,3 @@ class WatchedProtocol(ResponseHandler):
     def _on_read_timeout(self) -> None:
         if self.awaited:
             super()._on_read_timeout()
-
-
-class _Watched(aiohttp.BaseConnector):
-    """What the connectors below add to aiohttp's.
-
-    Needs `connect`, `_get`, `_release`, `_conns` and `_factory` as aiohttp 3.14 has them; `tests/transports` fails where
-    a new one differs.
-    """
-
-    def _watch(self, idle: int) -> None:
-        # Kept-alive connections, the longest unused first. aiohttp has no bound on them but time.
-        self._kept: OrderedDict[Any, Any] = OrderedDict()
-        self._factory: Any = functools.partial(WatchedProtocol, loop=self._loop, kept=self._kept)
-        self._idle = idle
-
-    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
-        """Connect, and tell the attempt what it got."""
-        wire = WIRE.get()
-        if wire is None:  # a request that is not ours
-            return await super().connect(req, traces, timeout)
-        wire.asked = True
-        started = time.monotonic()
-        connection = await super().connect(req, traces, timeout)
-        wire.connected = True
-        if not wire.reused:
-            wire.connect = time.monotonic() - started
-        protocol = connection.protocol
-        if isinstance(protocol, WatchedProtocol):
-            protocol.begin()
-            wire.protocol = protocol
-            wire.connection = f"#{protocol.number}"
-        return connection
-
-    async def _get(self, key: Any, traces: Any) -> Any:
-        wire = WIRE.get()
-        if wire is not None and wire.fresh:
-            return None
-        connection = await super()._get(key, traces)
-        if connection is not None:
-            protocol: Any = connection.protocol
-            protocol.idle = False
-            self._kept.pop(protocol, None)
-            if wire is not None:
-                wire.reused = True
-        return connection
-
-    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
-        """Take a connection back; close the longest unused ones beyond the idle limit; O(1)."""
-        super()._release(key, protocol, should_close=should_close)
-        if protocol.is_connected() and not self.closed:
-            protocol.idle = True
-            self._kept[protocol] = key
-            while len(self._kept) > self._idle:
-                self._evict(*self._kept.popitem(last=False))
-
-    def _evict(self, protocol: Any, key: Any) -> None:
-        kept = self._conns.get(key)
-        while kept:
-            first, _ = kept.popleft()
-            # Those before it were closed by their server: they are no longer in `_kept`, but still here.
-            first.close()
-            if first is protocol:
-                break
-        if not kept:
-            self._conns.pop(key, None)
-
-
-class TCP(_Watched, aiohttp.TCPConnector):
-    """TCP and TLS."""
-
-    def __init__(self, *, idle: int, **options: Any) -> None:
-        """As `aiohttp.TCPConnector`, with at most `idle` unused connections."""
-        super().__init__(**options)
-        self._watch(idle)
-
-
-class Unix(_Watched, aiohttp.UnixConnector):
-    """A unix socket."""
-
-    def __init__(self, path: str, *, idle: int, **options: Any) -> None:
-        """As `aiohttp.UnixConnector`, with at most `idle` unused connections."""
-        super().__init__(path, **options)
-        self._watch(idle)

@@ -18,7 +18,7 @@ from yarl import URL
 
 import asynchttp
 from asynchttp.transports.aiohttp.failures import masked, translate
-from asynchttp.transports.aiohttp.wire import SessionWire
+from asynchttp.transports.aiohttp.wire import AttemptWire
 
 KEY = ConnectionKey("example.com", 443, True, True, None, None, None)
 SECRET = "S3CRET"
@@ -30,9 +30,9 @@ INFO = RequestInfo(
 )
 
 
-def wire(*, connected: bool = False, answered: int = 0, watched: bool = True, **facts: Any) -> SessionWire:
+def wire(*, connected: bool = False, answered: int = 0, watched: bool = True, **facts: Any) -> AttemptWire:
     """What the connector told; `facts` are the protocol's."""
-    told = SessionWire(fresh=False, watched=watched)
+    told = AttemptWire(fresh=False, watched=watched)
     told.connected = connected or not watched
     told.asked = connected
     told.reused = facts.pop("reused", False)
@@ -306,7 +306,7 @@ def test_a_loss_over_a_session_that_tells_nothing():
     """Nobody knows whether a request was seen there, so it is not called unsent."""
     ours = translate(ConnectionResetError(), wire(watched=False), phase="headers", read=1, connect=1)
     assert (type(ours), ours.sent) == (asynchttp.ServerDisconnected, None)
-    asked = SessionWire(fresh=False)
+    asked = AttemptWire(fresh=False)
     asked.asked = True
     late = translate(aiohttp.ServerDisconnectedError(), asked, phase="headers", read=1, connect=1)
     assert (type(late), late.sent) == (asynchttp.ConnectError, False)

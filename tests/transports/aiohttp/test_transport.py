@@ -16,8 +16,8 @@ from asynchttp.policy.admission import Group
 from asynchttp.policy.followup import Redirects
 from asynchttp.runtime.call import Call, attach
 from asynchttp.transports.aiohttp import AiohttpTransport
-from asynchttp.transports.aiohttp.transport import MAX_HEAD
-from asynchttp.transports.aiohttp.wire import TCP, Unix
+from asynchttp.transports.aiohttp.answer import MAX_HEAD
+from asynchttp.transports.aiohttp.pool import TCP, Unix
 from asynchttp.values.timeout import Clocks
 from tests.servers.faults import OK, answer, bare, chunked
 from tests.servers.raw import Fin, RawServer, ReadRequest, Repeat, Rst, Send, Stall, Wait

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from aiohttp.http_exceptions import BadHttpMessage
 
-from asynchttp.transports.aiohttp.wire import MAX_INTERIM, TCP, WIRE, SessionWire, Unix, WatchedProtocol
+from asynchttp.transports.aiohttp.pool import TCP, Unix
+from asynchttp.transports.aiohttp.wire import MAX_INTERIM, WIRE, AttemptWire, WatchedProtocol
 from tests.servers.faults import OK
 from tests.servers.raw import Fin, RawServer, ReadRequest, Repeat, Send, Stall
 
@@ -76,7 +77,7 @@ class TestProtocol:
         assert one.number != other.number
         one.data_received(OK)
         assert one.arrived == len(OK)
-        wire = SessionWire(fresh=False)
+        wire = AttemptWire(fresh=False)
         assert wire.answered == 0
         wire.protocol = one
         assert wire.answered == len(OK)
@@ -202,9 +203,9 @@ async def session(nothing_left) -> AsyncIterator[aiohttp.ClientSession]:
     await asyncio.sleep(0)
 
 
-async def ask(session: aiohttp.ClientSession, url: str, *, fresh: bool = False) -> SessionWire:
+async def ask(session: aiohttp.ClientSession, url: str, *, fresh: bool = False) -> AttemptWire:
     """One request, as the transport makes it; what its connector told."""
-    wire = SessionWire(fresh=fresh)
+    wire = AttemptWire(fresh=fresh)
     token = WIRE.set(wire)
     try:
         async with session.get(url) as answer:
@@ -247,7 +248,7 @@ class TestConnector:
 
     async def test_a_failed_connection_tells_that_it_was_asked(self, session):
         """Nothing was connected, so nothing was sent."""
-        wire = SessionWire(fresh=False)
+        wire = AttemptWire(fresh=False)
         token = WIRE.set(wire)
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get("http://127.0.0.1:9/")

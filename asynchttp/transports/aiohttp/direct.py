@@ -1,0 +1,197 @@
+"""The direct lane: a connection from the session's connector, one head, one answer, the connection given back.
+
+The path of a request, all of it in `send`::
+
+    target      who to connect to, made once an origin
+    take | dial a kept connection, or a new one
+    ask         the connection gets ready for one answer
+    write       the head, with a small body in one go; a large one is sent by a `Sender` beside
+    await       once: for the whole answer where it is wanted in one piece, else for its head
+    give        the connection back, and the Response; or a StreamResponse that gives it back when it is read
+
+What goes wrong is told in the same words as in the session lane, because the same functions look at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import ConnectionTimeoutError, HttpVersion11
+
+from asynchttp.transports.aiohttp.answer import FAILURES, Body, framing_of, problem_of
+from asynchttp.transports.aiohttp.bodies import LARGE
+from asynchttp.transports.aiohttp.failures import masked, translate
+from asynchttp.transports.aiohttp.head import Heads, framing_lines
+from asynchttp.transports.aiohttp.target import Target
+from asynchttp.transports.aiohttp.upload import Sender
+from asynchttp.transports.aiohttp.wire import AttemptWire
+from asynchttp.transports.stream import StreamResponse
+from asynchttp.values.response import Response
+
+if TYPE_CHECKING:
+    from asynchttp.runtime.call import Call
+    from asynchttp.transports.aiohttp.connection import Connection
+    from asynchttp.transports.aiohttp.pool import TCP, Unix
+    from asynchttp.values.request import Request
+
+_TOGETHER: Final = 64 * 2**10  # a body up to here is written with its head, as one piece
+_TARGETS: Final = 4096  # origins that are remembered; one is quickly made again
+
+
+class DirectLane:
+    """Sends requests over the connections of one connector of ours, past `aiohttp.ClientSession`."""
+
+    __slots__ = ("_connector", "_heads", "_targets")
+
+    def __init__(self, connector: TCP | Unix) -> None:
+        """Stand in front of `connector`."""
+        self._connector = connector
+        self._heads = Heads()
+        self._targets: dict[str, Target] = {}
+
+    async def send(self, request: Request) -> Any:
+        """One request on the wire; a `Response` if its body came in one piece, else a `StreamResponse`."""
+        call: Call = request._call
+        target = self._targets.get(request.origin) or self._target(request)
+        key = target.connection_key
+        connector = self._connector
+        wire = call.wire = AttemptWire(fresh=call.fresh)
+        connection = None if call.fresh else connector.take(key)
+        if connection is None:
+            connection = await self._dial(target, wire, call.clocks.connect)
+        else:
+            wire.reused = True
+        wire.connected = True
+        wire.protocol = connection
+        wire.connection = connection.name
+        answered = connection.ask(call.room, call.clocks.read, bodiless=request.method == "HEAD")
+        sender = None
+        try:
+            sender = self._write(request, connection, target.authority, call)
+            await answered
+        except FAILURES as error:
+            self._leave(connection, sender)
+            if sender is not None and sender.error is not None:
+                raise sender.error from None
+            failure = translate(error, wire, phase="headers", read=call.clocks.read, connect=None)
+            raise failure from masked(error)
+        except BaseException:
+            self._leave(connection, sender)
+            raise
+        return self._answer(request, connection, wire, sender, target)
+
+    def _target(self, request: Request) -> Target:
+        if len(self._targets) >= _TARGETS:
+            self._targets.clear()
+        target = self._targets[request.origin] = Target(request.url)
+        return target
+
+    async def _dial(self, target: Target, wire: AttemptWire, limit: float | None) -> Connection:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(limit):
+                connection = await self._connector.dial(target)
+        except TimeoutError as error:
+            late = ConnectionTimeoutError()
+            raise translate(late, wire, phase="headers", read=None, connect=limit) from masked(error)
+        except FAILURES as error:
+            raise translate(error, wire, phase="headers", read=None, connect=limit) from masked(error)
+        wire.connect = time.monotonic() - started
+        return connection
+
+    def _write(self, request: Request, connection: Connection, authority: str, call: Call) -> Sender | None:
+        """Send the request, or begin to."""
+        body = request.body
+        transport = connection.transport
+        assert transport is not None
+        if body is None:
+            transport.write(self._heads.of(request, authority, framing_lines(request, None)))
+            connection.wait()
+            return None
+        length = len(body) if isinstance(body, bytes) else body.length
+        head = self._heads.of(request, authority, framing_lines(request, length))
+        if not isinstance(body, bytes) or len(body) >= LARGE or call.watch is not None:
+            transport.write(head)
+            return Sender(body, connection, call.watch, chunked=length is None)
+        if len(body) <= _TOGETHER:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+        connection.wait()
+        return None
+
+    def _answer(
+        self, request: Request, connection: Connection, wire: AttemptWire, sender: Sender | None, target: Target
+    ) -> Response | StreamResponse:
+        """What has come, with the connection given back if it is all."""
+        head, content = connection.message, connection.content
+        assert head is not None
+        assert content is not None
+        status, headers = head.code, head.headers
+        held = Held(self._connector, connection, target, sender)
+        problem = problem_of(head, status, wire)
+        if problem is not None:
+            held.close()
+            raise problem
+        framing = framing_of(request.method, status, headers)
+        version = "1.1" if head.version is HttpVersion11 else f"{head.version.major}.{head.version.minor}"
+        room = request._call.room
+        coded = framing != "none" and "Content-Encoding" in headers
+        answer: Response | StreamResponse
+        if room is not None and framing != "close" and not coded and content.is_eof() and content.total_bytes <= room:
+            body = b"".join(content._buffer) if content.total_bytes else b""
+            wire.reading = connection.reading
+            held.release()
+            answer = Response(
+                status, headers=headers, content=body, request=request, reason=head.reason, http_version=version
+            )
+        else:
+            length = headers.get("Content-Length", "")
+            stream = Body(content, held, wire, sender, framing, length, request._call.clocks.read)
+            answer = StreamResponse(
+                status, headers=headers, stream=stream, request=request, reason=head.reason, http_version=version
+            )
+        answer.framing = framing
+        return answer
+
+    def _leave(self, connection: Connection, sender: Sender | None) -> None:
+        if sender is not None:
+            sender.stop()
+        self._connector.drop(connection)
+
+
+class Held:
+    """The connection of one exchange, until it is given back or closed."""
+
+    __slots__ = ("_connection", "_connector", "_sender", "_target")
+
+    def __init__(self, connector: TCP | Unix, connection: Connection, target: Target, sender: Sender | None) -> None:
+        """Hold it."""
+        self._connector = connector
+        self._connection: Connection | None = connection
+        self._target = target
+        self._sender = sender
+
+    def release(self) -> None:
+        """The answer was read to its end: keep the connection, if all of the request was sent too; again does nothing."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._sender is None or self._sender.done:
+            connection.awaited = False
+            self._connector.give(self._target.connection_key, connection)
+        else:
+            self._sender.stop()
+            self._connector.drop(connection)
+
+    def close(self) -> None:
+        """It was not: close the connection; again does nothing."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._sender is not None:
+            self._sender.stop()
+        self._connector.drop(connection)

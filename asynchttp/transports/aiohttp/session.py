@@ -1,0 +1,139 @@
+"""The session lane: one `aiohttp.ClientSession.request` for one attempt.
+
+It serves everything that the direct lane leaves to it: sessions of the user's with their jar, headers, middlewares and
+trace configs, proxies, `Expect`, and tests that patch `ClientSession._request`.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from asynchttp.policy.followup import ORIGIN_BOUND
+from asynchttp.runtime.call import call_of
+from asynchttp.transports.aiohttp.answer import FAILURES, Body, framing_of, problem_of
+from asynchttp.transports.aiohttp.bodies import LARGE, Upload
+from asynchttp.transports.aiohttp.failures import masked, translate
+from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
+from asynchttp.transports.stream import StreamResponse
+from asynchttp.values.masking import is_secret_header
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from asynchttp.runtime.call import Watch
+    from asynchttp.values.request import Request
+
+#: We set these ourselves, or mean it when we do not.
+NO_AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class SessionLane:
+    """Sends each request through a session.
+
+    Args:
+        session: it stays the caller's to close.
+        owned: whether it is one of ours, whose connector tells what it does.
+        proxy: the URL of a proxy, or None.
+    """
+
+    __slots__ = ("_owned", "_proxy", "_session")
+
+    def __init__(self, session: aiohttp.ClientSession, *, owned: bool, proxy: str | None) -> None:
+        """Stand in front of `session`."""
+        self._session = session
+        self._owned = owned
+        self._proxy = proxy
+
+    async def send(self, request: Request, detour: str | None) -> StreamResponse:
+        """One request on the wire, one answer with its body still on it; `detour` is why it comes this way."""
+        session = self._session
+        call = call_of(request)
+        clocks = call.clocks
+        wire = call.wire = AttemptWire(fresh=call.fresh, watched=self._owned)
+        wire.detour = detour
+        upload, options = self._options(request, call.watch)
+        if not self._owned and call.history and (bound := _bound(session, request, call.history[0].request)):
+            options["middlewares"] = (*getattr(session, "_middlewares", ()), functools.partial(_without, bound))
+        token = WIRE.set(wire)
+        try:
+            answer = await session.request(
+                request.method,
+                request.url,
+                allow_redirects=False,
+                timeout=_timeout(clocks.connect, clocks.read),
+                **options,
+            )
+        except FAILURES as error:
+            if upload is not None and upload.error is not None:
+                raise upload.error from None
+            failure = translate(error, wire, phase="headers", read=clocks.read, connect=clocks.connect)
+            raise failure from masked(error)
+        finally:
+            WIRE.reset(token)
+        return _answer(request, answer, wire, upload)
+
+    def _options(self, request: Request, watch: Watch | None) -> tuple[Upload | None, dict[str, Any]]:
+        options: dict[str, Any] = {"headers": request.headers}
+        if self._proxy is not None:
+            options["proxy"] = self._proxy
+        if not self._owned:
+            # What the session was told for its own callers; here the layers above decide it.
+            options["auto_decompress"] = options["raise_for_status"] = False
+            options["skip_auto_headers"] = NO_AUTO_HEADERS
+        body = request.body
+        if body is None:
+            return None, options
+        if isinstance(body, bytes) and len(body) < LARGE and watch is None:
+            options["data"] = body
+            return None, options
+        options["data"] = upload = Upload(body, watch)
+        return upload, options
+
+
+def _bound(session: aiohttp.ClientSession, request: Request, first: Request) -> set[str]:
+    """The session's own headers that may not go to another origin (rule 35); aiohttp would add them to each hop."""
+    if request.origin == first.origin:
+        return set()
+    names = {name.lower() for name in session.headers if name not in request.headers}
+    return {name for name in names if name in ORIGIN_BOUND or is_secret_header(name)}
+
+
+async def _without(names: Collection[str], request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+    for name in names:
+        request.headers.popall(name, None)
+    answer: aiohttp.ClientResponse = await handler(request)
+    return answer
+
+
+@functools.lru_cache(maxsize=256)
+def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
+
+
+def _answer(
+    request: Request, answer: aiohttp.ClientResponse, wire: AttemptWire, upload: Upload | None
+) -> StreamResponse:
+    problem = problem_of(answer, answer.status, wire)
+    if problem is not None:
+        answer.close()
+        if wire.protocol is not None and wire.protocol.idle:
+            # The whole answer was there, so aiohttp has given the connection back. Nothing ran since: nobody has it.
+            wire.protocol.abort()
+        raise problem
+    framing = framing_of(request.method, answer.status, answer.headers)
+    length = answer.headers.get("Content-Length", "")
+    body = Body(answer.content, answer, wire, upload, framing, length, call_of(request).clocks.read)
+    version = answer.version
+    stream = StreamResponse(
+        answer.status,
+        headers=answer.headers,
+        stream=body,
+        request=request,
+        reason=answer.reason,
+        http_version="1.1" if version is None else f"{version.major}.{version.minor}",
+    )
+    stream.framing = framing
+    return stream

@@ -1,0 +1,40 @@
+"""One origin, as aiohttp's connectors want to be told of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp.client_reqrep import ConnectionKey
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+
+class Target:
+    """Stands where aiohttp's connectors look at a `ClientRequest`: whom to connect to, and how.
+
+    Attributes:
+        connection_key: what connections are kept under (rule 36), the same as for a request of the session lane.
+        authority: what the Host header says.
+    """
+
+    __slots__ = ("_tls", "authority", "connection_key", "host", "port", "url")
+
+    proxy = None
+    proxy_auth = None
+    proxy_headers = None
+    server_hostname = None
+    ssl = True  # as the connector was told
+
+    def __init__(self, url: URL) -> None:
+        """The origin of an absolute URL."""
+        self.url = url
+        self.host = url.raw_host or ""
+        self.port = url.port
+        self._tls = url.scheme == "https"
+        self.authority = url.host_port_subcomponent or ""
+        self.connection_key = ConnectionKey(self.host, self.port, self._tls, True, None, None, None, None)
+
+    def is_ssl(self) -> bool:
+        """Whether the connection is over TLS."""
+        return self._tls

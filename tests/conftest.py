@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["interrupt_main", "nothing_left", "open_sockets"]
 
+pytest_plugins = ["asynchttp.contrib.pytest_plugin"]  # as a user's pytest loads it from the entry point
+
 
 def pytest_asyncio_loop_factories(config, item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Every asynchronous test runs on asyncio's own loop and on uvloop."""

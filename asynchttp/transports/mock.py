@@ -48,12 +48,23 @@ class MockTransport:
         self._routes: dict[tuple[str, str], list[Reply]] = {}
         self._handler: Any = handler
         if isinstance(handler, Mapping):
-            for key, reply in handler.items():
-                self._routes[_route(key)] = _replies(key, reply)
             self._handler = self._by_route
+            for key, reply in handler.items():
+                self.add(key, reply)
         elif not callable(self._handler):
             msg = f"MockTransport takes a function or a mapping of routes, not {type(handler).__name__}"
             raise TypeError(msg)
+
+    def add(self, route: str, reply: Reply | list[Reply]) -> None:
+        """Add a route, or put another reply in its place; both as in the mapping of the constructor.
+
+        Raises:
+            TypeError, ValueError: as the constructor; or this transport answers from a function.
+        """
+        if self._handler != self._by_route:
+            msg = "this MockTransport answers from a function, which knows no routes; make it from a mapping"
+            raise TypeError(msg)
+        self._routes[_route(route)] = _replies(route, reply)
 
     async def send(self, request: Request) -> Any:
         """Ask the handler; a `Response` that has answered before is copied."""

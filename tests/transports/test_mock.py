@@ -210,6 +210,21 @@ class TestRoutes:
             MockTransport(routes)
 
 
+async def test_routes_may_come_later():
+    """`add` takes what the constructor takes, and puts it in the place of what was there."""
+    transport = MockTransport({"/a": 404})
+    transport.add("GET /a", [201, 202])
+    transport.add("/b", 203)
+    assert [await _status(transport), await _status(transport), await _status(transport)] == [201, 202, 202]
+    assert await _status(transport, "https://example.com/b") == 203
+    transport.add("GET /a", 204)
+    assert await _status(transport) == 204
+    with pytest.raises(TypeError, match="a Response, a status"):
+        transport.add("/a", "x")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="answers from a function"):
+        MockTransport(lambda request: Response()).add("/a", 200)
+
+
 async def test_requests_are_kept_in_order():
     """Unless a test sends a million."""
     kept, lost = MockTransport({"/a": 200, "/b": 200}), MockTransport({"/a": 200}, keep=False)

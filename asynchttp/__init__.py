@@ -19,9 +19,10 @@ from asynchttp.faces.sync import SyncClient, SyncResults
 from asynchttp.faces.syncfuture import SyncFuture
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.observe import LogEvents
-from asynchttp.policy.auth import BasicAuth, BearerAuth
 from asynchttp.policy.backoff import Backoff
 from asynchttp.policy.budget import RetryBudget
+from asynchttp.policy.credentials import ApiKeyAuth, Auth, BasicAuth, BearerAuth
+from asynchttp.policy.digest import DigestAuth
 from asynchttp.policy.failures import MaxFailures
 from asynchttp.policy.followup import Redirects
 from asynchttp.policy.limits import Limits
@@ -81,10 +82,12 @@ from asynchttp.values.timeout import Timeout
 from asynchttp.version import __version__
 
 __all__ = [
+    "ApiKeyAuth",
     "Attempt",
     "AttemptFinished",
     "AttemptStarted",
     "AttemptTimeout",
+    "Auth",
     "Backoff",
     "BasicAuth",
     "BearerAuth",
@@ -99,6 +102,7 @@ __all__ = [
     "ConnectTimeout",
     "DNSError",
     "DecodeError",
+    "DigestAuth",
     "Detoured",
     "Event",
     "Future",

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.middleware.attempt import PHASES, AttemptLayer, phase_of
+from asynchttp.middleware.auth import Keyring, Signer
 from asynchttp.middleware.chain import wrap
 from asynchttp.middleware.exchange import Exchange
 from asynchttp.middleware.limits import LimitsLayer
@@ -42,8 +43,8 @@ from asynchttp.values.typed import delivered
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from asynchttp.policy.auth import Auth
     from asynchttp.policy.budget import RetryBudget
+    from asynchttp.policy.credentials import Auth
     from asynchttp.policy.limits import Limits
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
@@ -70,7 +71,7 @@ class Layers:
 class State:
     """What clients that come from one another share, as far as they do not change it."""
 
-    __slots__ = ("budget", "clock", "deadlines", "gate", "random", "transport")
+    __slots__ = ("budget", "clock", "deadlines", "gate", "keyring", "random", "transport")
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class State:
         self.deadlines = Deadlines(clock)
         self.gate = Gate(Admission(limits.concurrency, limits.per_host))
         self.budget = None if budget is None else Budget(budget)
+        self.keyring = Keyring()
 
 
 class Engine:
@@ -119,7 +121,8 @@ class Engine:
             handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
         if retry:
             handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
-        handler = Exchange(handler, layers.auth, layers.sensitive, observers, clock).handle
+        signer = Signer(layers.auth, state.keyring, state.gate, clock)
+        handler = Exchange(handler, signer, layers.sensitive, observers, clock).handle
         return wrap(layers.middlewares, handler)
 
     def send(self, request: Request) -> Awaitable[Any]:

@@ -285,6 +285,7 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
     transport = settings.make_transport() if WIRE & changes else shared.transport
     state = engine.State(transport, settings.limits, settings.budget, shared.clock, shared.random)
     state.deadlines = shared.deadlines
+    state.keyring = shared.keyring  # each grant belongs to its credentials, so it is right whatever changed
     if "limits" not in changes:
         state.gate = shared.gate
     if "budget" not in changes:

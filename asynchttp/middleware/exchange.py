@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from multidict import CIMultiDict, CIMultiDictProxy
-
+from asynchttp.middleware.auth import adopt
 from asynchttp.policy.auth import as_auth, split_userinfo
 from asynchttp.policy.followup import Follow, Keep, Refuse, follow
 from asynchttp.runtime.call import call_of
@@ -14,10 +13,10 @@ from asynchttp.values.response import Response
 from asynchttp.values.unset import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable
 
+    from asynchttp.middleware.auth import Signer
     from asynchttp.middleware.observe import Observers
-    from asynchttp.policy.auth import Auth
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.values.protocols import Handler
@@ -27,26 +26,27 @@ if TYPE_CHECKING:
 class Exchange:
     """Signs each hop for its own origin and follows redirects by rules 35 to 37."""
 
-    __slots__ = ("_auth", "_clock", "_next", "_observers", "_sensitive")
+    __slots__ = ("_auth", "_clock", "_next", "_observers", "_sensitive", "_signer")
 
     def __init__(
         self,
         handler: Handler,
-        auth: Mapping[str, Auth],
+        signer: Signer,
         sensitive: frozenset[str],
         observers: Observers,
         clock: Clock,
     ) -> None:
         """Wrap `handler`."""
         self._next = handler
-        self._auth = auth
+        self._signer = signer
+        self._auth = signer.by_origin
         self._sensitive = sensitive
         self._observers = observers
         self._clock = clock
 
     async def handle(self, request: Request) -> Any:
         """The answer after all redirects."""
-        answer = await self._next(self._sign(request))
+        answer = await self._send(request)
         if not 300 <= answer.status < 400:
             return answer
         call = call_of(request)
@@ -67,7 +67,7 @@ class Exchange:
                         self._observers.tell(event)
                     hops += 1
                     request = to
-                    answer = await self._next(self._sign(request))
+                    answer = await self._send(request)
                 case _:
                     assert_never(decision)
 
@@ -88,8 +88,8 @@ class Exchange:
         answer.history = tuple(call.history)
         call.history.append(answer)
 
-    def _sign(self, request: Request) -> Request:
-        """The request with the credentials of its origin: its own, the URL's, or the client's; in that order."""
+    def _send(self, request: Request) -> Awaitable[Any]:
+        """One hop with the credentials of its origin: its own, the URL's, or the client's; in that order."""
         bare, own = split_userinfo(request.url)
         if request.auth is not UNSET:
             auth = as_auth(request.auth)
@@ -98,10 +98,13 @@ class Exchange:
         elif self._auth:
             auth = self._auth.get(request.origin)
         else:
-            return request
-        if auth is not None and "Authorization" not in request.headers:
-            headers = CIMultiDict(request.headers)
-            headers["Authorization"] = auth.header()
-            request = request.replace()
-            request.headers = CIMultiDictProxy(headers)
-        return request if own is None else request.replace(url=bare)
+            return self._next(request)
+        if own is not None:
+            request = request.replace(url=bare)
+        if auth is None:
+            return self._next(request)
+        if auth.fixed and (signed := auth.sign(request, None)) is not None:
+            return self._next(adopt(signed, request, auth))
+        if "Authorization" in request.headers:  # what the caller wrote wins
+            return self._next(request)
+        return self._signer.send(auth, request, self._next, self.handle)

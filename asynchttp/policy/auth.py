@@ -1,90 +1,55 @@
-"""Who asks: credentials, and the origins that they are for."""
+"""Where credentials belong: to origins, and never elsewhere; how they are spelled stands in `policy.credentials`."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from asynchttp.policy.credentials import Auth, BasicAuth
 from asynchttp.values.errors import InvalidURL
 from asynchttp.values.masking import mask_url
 from asynchttp.values.url import origin_of, parse_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from yarl import URL
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class BasicAuth:
-    """A user name and a password, sent as ``Authorization: Basic`` in UTF-8 (RFC 7617).
+class HostAuth(Protocol):
+    """Credentials that say themselves where they belong, as those of a netrc file do."""
 
-    Neither is shown in reprs: many services take an API key as the user name.
-
-    Raises:
-        ValueError: a ``:`` in the user name, control characters, lone surrogates.
-        TypeError: not str.
-
-    Example:
-        >>> BasicAuth("Aladdin", "open sesame").header()
-        'Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=='
-    """
-
-    username: str
-    password: str
-    _header: str = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        for name, value in (("username", self.username), ("password", self.password)):
-            _check_text(f"BasicAuth({name}=)", value)
-        if ":" in self.username:
-            raise ValueError("BasicAuth(username=) must not contain ':', which ends the user name (RFC 7617, 2)")
-        pair = f"{self.username}:{self.password}".encode()
-        object.__setattr__(self, "_header", f"Basic {b64encode(pair).decode()}")
-
-    def header(self) -> str:
-        """The value of the Authorization header; O(1), made once."""
-        return self._header
-
-    def __repr__(self) -> str:
-        return "BasicAuth(***)"
+    def for_origin(self, origin: str) -> Auth | None:
+        """The credentials for this origin, or None."""
+        ...
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class BearerAuth:
-    """A token, sent as ``Authorization: Bearer`` (RFC 6750); its repr does not show it.
+class Bound(Mapping[str, Auth]):
+    """Credentials by origin, and behind them those of a `HostAuth`; iteration shows the first alone."""
 
-    Raises:
-        ValueError: an empty token, or one with spaces, control or non-ASCII characters.
-        TypeError: not str.
+    __slots__ = ("_other", "_own")
 
-    Example:
-        >>> BearerAuth("mF_9.B5f-4.1JqM").header()
-        'Bearer mF_9.B5f-4.1JqM'
-    """
+    def __init__(self, own: Mapping[str, Auth], other: HostAuth) -> None:
+        """`own` goes first."""
+        self._own = own
+        self._other = other
 
-    token: str
-    _header: str = field(init=False, repr=False, compare=False)
+    def __getitem__(self, origin: str) -> Auth:
+        found = self._own.get(origin) or self._other.for_origin(origin)
+        if found is None:
+            raise KeyError(origin)
+        return found
 
-    def __post_init__(self) -> None:
-        _check_text("BearerAuth(token=)", self.token)
-        # RFC 6750 allows fewer characters, but tokens in use have "|" and ":" too; what breaks the header is refused.
-        if not self.token.isascii() or " " in self.token or not self.token:
-            raise ValueError(
-                "BearerAuth(token=) must be visible ASCII without spaces, and not empty; give the token alone, without 'Bearer'"
-            )
-        object.__setattr__(self, "_header", f"Bearer {self.token}")
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._own)
 
-    def header(self) -> str:
-        """The value of the Authorization header; O(1), made once."""
-        return self._header
+    def __len__(self) -> int:
+        return len(self._own)
 
-    def __repr__(self) -> str:
-        return "BearerAuth(***)"
+    def __bool__(self) -> bool:
+        return True
 
-
-Auth: TypeAlias = BasicAuth | BearerAuth
 
 NO_AUTH: Final[Mapping[str, Auth]] = MappingProxyType({})
 
@@ -96,25 +61,34 @@ def as_auth(value: Any) -> Auth | None:
         TypeError: anything else.
         ValueError: a pair that `BasicAuth` refuses.
     """
-    if value is None or isinstance(value, (BasicAuth, BearerAuth)):
+    if value is None or isinstance(value, Auth):
         return value
     if isinstance(value, tuple) and len(value) == 2:
         return BasicAuth(*value)
     hint = "; a token is given as BearerAuth(token)" if isinstance(value, str) else ""
     raise TypeError(
-        f"auth= must be BasicAuth, BearerAuth, a (username, password) tuple or None, not {type(value).__name__}{hint}"
+        "auth= must be BasicAuth, BearerAuth or another asynchttp.Auth, a (username, password) tuple or None, "
+        f"not {type(value).__name__}{hint}"
     )
 
 
-def bind_auth(auth: Any, base_url: URL | None) -> Mapping[str, Auth]:
+def bind_auth(auth: Any, base_url: URL | None, other: HostAuth | None = None) -> Mapping[str, Auth]:
     """A client's credentials by origin (``https://example.com:443``), so that they never go elsewhere.
 
-    Takes one `as_auth` value, which belongs to `base_url`, or a mapping of origin URLs to such values. O(entries).
+    Takes one `as_auth` value, which belongs to `base_url`, a mapping of origin URLs to such values, or a `HostAuth`,
+    which knows by itself. `other` is asked where these have nothing. O(entries).
 
     Raises:
         ValueError: one value without a `base_url`; a key that is more than an origin; the same origin twice.
         TypeError: a value that is no credentials.
     """
+    if hasattr(auth, "for_origin"):
+        return Bound(NO_AUTH, auth)
+    own = _bind(auth, base_url)
+    return own if other is None else Bound(own, other)
+
+
+def _bind(auth: Any, base_url: URL | None) -> Mapping[str, Auth]:
     if auth is None:
         return NO_AUTH
     if not isinstance(auth, Mapping):
@@ -165,10 +139,3 @@ def _origin_key(key: Any) -> str:
             "credentials are for all paths of an origin"
         )
     return origin_of(url)
-
-
-def _check_text(name: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if any(c < " " or c == "\x7f" or "\x80" <= c < "\xa0" or "\ud800" <= c < "\ue000" for c in value):
-        raise ValueError(f"{name} must not contain control characters or lone surrogates")

@@ -265,12 +265,13 @@ def _with_key(headers: CIMultiDictProxy[str], key: str) -> CIMultiDictProxy[str]
 
 
 def _check_auth(value: Any) -> Any:
-    if value is UNSET or value is None or (hasattr(value, "header") and not isinstance(value, type)):
+    if value is UNSET or value is None or (hasattr(value, "sign") and not isinstance(value, type)):
         return value
     if isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, str) for part in value):
         return value
     hint = "; a token is given as BearerAuth(token)" if isinstance(value, str) else ""
-    msg = f"auth must be BasicAuth, BearerAuth, a (username, password) tuple or None, not {kind_of(value)}{hint}"
+    kinds = "BasicAuth, BearerAuth or another asynchttp.Auth, a (username, password) tuple or None"
+    msg = f"auth must be {kinds}, not {kind_of(value)}{hint}"
     raise TypeError(msg)
 
 

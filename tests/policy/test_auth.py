@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from asynchttp.policy.auth import NO_AUTH, BasicAuth, BearerAuth, as_auth, bind_auth, split_userinfo
+from asynchttp.policy.auth import NO_AUTH, as_auth, bind_auth, split_userinfo
+from asynchttp.policy.credentials import BasicAuth, BearerAuth
 from asynchttp.values.errors import InvalidURL
 
 BASE = URL("https://api.example.com/v1")

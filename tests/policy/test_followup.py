@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from asynchttp.policy.auth import BasicAuth
+from asynchttp.policy.credentials import BasicAuth
 from asynchttp.policy.followup import (
     BODY_CONSUMED,
     NO_LOCATION,

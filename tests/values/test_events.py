@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 import asynchttp
-from asynchttp.policy.auth import BasicAuth
+from asynchttp.policy.credentials import BasicAuth
 from asynchttp.values import events
 from asynchttp.values.events import CallFinished, Event
 from asynchttp.values.request import Request

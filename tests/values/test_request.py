@@ -12,7 +12,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from asynchttp.policy.auth import BasicAuth, BearerAuth
+from asynchttp.policy.credentials import BasicAuth, BearerAuth
 from asynchttp.policy.followup import Redirects
 from asynchttp.policy.retry import Retry
 from asynchttp.values.body import StreamBody

@@ -8,7 +8,7 @@ import pickle
 import pytest
 from yarl import URL
 
-from asynchttp.policy.auth import BasicAuth
+from asynchttp.policy.credentials import BasicAuth
 from asynchttp.values.errors import ConnectError, InvalidURL, StatusError
 from asynchttp.values.request import Request
 from asynchttp.values.response import Response

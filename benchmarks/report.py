@@ -25,6 +25,8 @@ def machine() -> dict[str, Any]:
     """What a reader needs to judge the numbers; nothing that names the machine."""
     facts: dict[str, Any] = {
         "cores": os.cpu_count(),
+        "cpu": processor(),
+        "system": platform.system(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "loops": loops(),
     }
@@ -34,6 +36,15 @@ def machine() -> dict[str, Any]:
         except PackageNotFoundError:
             facts[package] = None
     return facts
+
+
+def processor() -> str | None:
+    """The model, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
 
 
 def to_dict(sections: Sequence[Section], *, shape: str) -> dict[str, Any]:
@@ -87,7 +98,9 @@ def markdown(run: dict[str, Any]) -> str:
 def _machine_line(run: dict[str, Any]) -> str:
     facts = run["machine"]
     uvloop = f", uvloop {facts['uvloop']}" if facts["uvloop"] else ""
-    return f"{run['date']}, {facts['cores']} cores, {facts['python']}, aiohttp {facts['aiohttp']}{uvloop}; `{COMMAND}`."
+    cpu = f" ({facts['cpu']})" if facts["cpu"] else ""
+    cores = f"{facts['cores']} cores{cpu}, {facts['system']}"
+    return f"{run['date']}, {cores}, {facts['python']}, aiohttp {facts['aiohttp']}{uvloop}; `{COMMAND}`."
 
 
 def _text_columns(section: dict[str, Any]) -> set[int]:

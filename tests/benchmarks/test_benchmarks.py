@@ -180,7 +180,7 @@ def test_report_is_json_without_the_machine_s_name(run, tmp_path):
     path = report.save(run, "test", tmp_path)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-test\.json", path.name)
     assert json.loads(path.read_text(encoding="utf-8")) == run
-    assert set(run["machine"]) == {"cores", "python", "loops", "aiohttp", "uvloop"}
+    assert set(run["machine"]) == {"cores", "cpu", "system", "python", "loops", "aiohttp", "uvloop"}
 
 
 def test_the_command_runs_what_it_is_asked_for(capsys, monkeypatch):

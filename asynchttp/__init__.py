@@ -19,16 +19,16 @@ from asynchttp.faces.sync import SyncClient, SyncResults
 from asynchttp.faces.syncfuture import SyncFuture
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.observe import LogEvents
+from asynchttp.policy.auth import BasicAuth, BearerAuth
 from asynchttp.policy.backoff import Backoff
 from asynchttp.policy.budget import RetryBudget
-from asynchttp.policy.credentials import ApiKeyAuth, Auth, BasicAuth, BearerAuth
-from asynchttp.policy.digest import DigestAuth
 from asynchttp.policy.failures import MaxFailures
 from asynchttp.policy.followup import Redirects
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
 from asynchttp.policy.retry import IDEMPOTENT, Retry
 from asynchttp.policy.sse import Event
+from asynchttp.transports.sinks import Discard, Lines, SaveTo
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.errors import (
     AttemptTimeout,
@@ -75,19 +75,19 @@ from asynchttp.values.events import (
     RetryRefused,
     RetryScheduled,
 )
+from asynchttp.values.into import Receiver, Sink
 from asynchttp.values.request import Request
 from asynchttp.values.response import Response
 from asynchttp.values.result import Attempt, Progress, Result, Timings, Transfer
 from asynchttp.values.timeout import Timeout
+from asynchttp.values.typed import TypedResponse
 from asynchttp.version import __version__
 
 __all__ = [
-    "ApiKeyAuth",
     "Attempt",
     "AttemptFinished",
     "AttemptStarted",
     "AttemptTimeout",
-    "Auth",
     "Backoff",
     "BasicAuth",
     "BearerAuth",
@@ -102,8 +102,8 @@ __all__ = [
     "ConnectTimeout",
     "DNSError",
     "DecodeError",
-    "DigestAuth",
     "Detoured",
+    "Discard",
     "Event",
     "Future",
     "HTTPError",
@@ -112,6 +112,7 @@ __all__ = [
     "InvalidRedirect",
     "InvalidURL",
     "Limits",
+    "Lines",
     "LogEvents",
     "MaxFailures",
     "Network",
@@ -123,6 +124,7 @@ __all__ = [
     "QueueTimeout",
     "ReadError",
     "ReadTimeout",
+    "Receiver",
     "RedirectError",
     "Redirected",
     "Redirects",
@@ -135,7 +137,9 @@ __all__ = [
     "RetryBudget",
     "RetryRefused",
     "RetryScheduled",
+    "SaveTo",
     "ServerDisconnected",
+    "Sink",
     "StatusError",
     "StreamConsumed",
     "StreamResponse",
@@ -153,6 +157,7 @@ __all__ = [
     "Transfer",
     "TransportError",
     "TruncatedResponse",
+    "TypedResponse",
     "UnsafeRedirect",
     "WriteError",
     "__version__",

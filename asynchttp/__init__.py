@@ -18,6 +18,7 @@ from asynchttp.faces.queue import Queue
 from asynchttp.faces.sync import SyncClient, SyncResults
 from asynchttp.faces.syncfuture import SyncFuture
 from asynchttp.faces.syncstream import SyncStreamResponse
+from asynchttp.middleware.cookies import CookieJar
 from asynchttp.middleware.observe import LogEvents
 from asynchttp.policy.auth import BasicAuth, BearerAuth
 from asynchttp.policy.backoff import Backoff
@@ -30,6 +31,7 @@ from asynchttp.policy.retry import IDEMPOTENT, Retry
 from asynchttp.policy.sse import Event
 from asynchttp.transports.sinks import Discard, Lines, SaveTo
 from asynchttp.transports.stream import StreamResponse
+from asynchttp.values.cookie import Cookie
 from asynchttp.values.errors import (
     AttemptTimeout,
     BodyTooLarge,
@@ -100,6 +102,8 @@ __all__ = [
     "ClientClosed",
     "ConnectError",
     "ConnectTimeout",
+    "Cookie",
+    "CookieJar",
     "DNSError",
     "DecodeError",
     "Detoured",

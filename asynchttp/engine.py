@@ -5,6 +5,7 @@ From the outside in; a policy that is switched off is not in the list::
     observe              tells the observers                         once a call
     middlewares          the user's                                  once a call
     exchange             credentials, redirects                      once a hop
+    cookies              from the jar, and into it                   once a hop
     retry                budget; nothing is held while it sleeps     once a hop
     limits               a slot                                      once an attempt
     attempt              its clock, its record, its body             once an attempt
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from asynchttp.middleware.attempt import PHASES, AttemptLayer, phase_of
 from asynchttp.middleware.auth import Keyring, Signer
 from asynchttp.middleware.chain import wrap
+from asynchttp.middleware.cookies import CookieLayer
 from asynchttp.middleware.exchange import Exchange
 from asynchttp.middleware.limits import LimitsLayer
 from asynchttp.middleware.observe import Observe, Observers
@@ -43,6 +45,7 @@ from asynchttp.values.typed import delivered
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+    from asynchttp.middleware.cookies import Jar
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.credentials import Auth
     from asynchttp.policy.limits import Limits
@@ -71,7 +74,7 @@ class Layers:
 class State:
     """What clients that come from one another share, as far as they do not change it."""
 
-    __slots__ = ("budget", "clock", "deadlines", "gate", "keyring", "random", "transport")
+    __slots__ = ("budget", "clock", "cookies", "deadlines", "gate", "keyring", "random", "transport")
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class State:
         self.deadlines = Deadlines(clock)
         self.gate = Gate(Admission(limits.concurrency, limits.per_host))
         self.budget = None if budget is None else Budget(budget)
+        self.cookies: Jar | None = None
         self.keyring = Keyring()
 
 
@@ -121,6 +125,8 @@ class Engine:
             handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
         if retry:
             handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
+        if state.cookies is not None:
+            handler = CookieLayer(handler, state.cookies).handle
         signer = Signer(layers.auth, state.keyring, state.gate, clock)
         handler = Exchange(handler, signer, layers.sensitive, observers, clock).handle
         return wrap(layers.middlewares, handler)

@@ -15,6 +15,7 @@ from asynchttp.faces.progress import bar
 from asynchttp.faces.settings import Settings
 from asynchttp.faces.submit import Submitting
 from asynchttp.faces.verbs import Verbs
+from asynchttp.middleware.cookies import jar_of
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.into import check_into
 from asynchttp.values.masking import mask_url
@@ -49,6 +50,8 @@ class Client(Verbs, Submitting):
         base_url: what relative URLs are joined to, and where `auth` belongs.
         headers, params: defaults of every request; a request's own win. With a base_url, headers that carry secrets
             (Authorization, Cookie, API keys and the like) go to its origin alone.
+        cookies: names and values for `base_url`'s origin, or a mapping of origin to such; a `CookieJar`, or one of
+            aiohttp's kind. Left out, the client has a jar of its own; None keeps and sends none.
         auth: credentials for `base_url`'s origin, or a mapping of origin to credentials.
         limits: how much at once (`Limits`).
         timeout: seconds in total, a `Timeout`, or None for no limit at all.
@@ -223,6 +226,14 @@ class Client(Verbs, Submitting):
         return Results(fanout)
 
     # ── life ─────────────────────────────────────────────────────────────────
+
+    @property
+    def cookies(self) -> Any:
+        """The cookie jar: a `CookieJar`, or the one of another kind that was given; None where there is none.
+
+        Those that came from one another by `with_` share it.
+        """
+        return jar_of(self._core.state.cookies)
 
     def with_(self, **changes: Any) -> Self:
         """A client with some settings changed, which shares connections and the state of every policy left unchanged.

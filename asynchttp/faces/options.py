@@ -22,6 +22,7 @@ class CallOptions(TypedDict, total=False):
 
     params: Any
     headers: Any
+    cookies: Any
     content: Any
     data: Any
     files: Any
@@ -46,6 +47,7 @@ class ClientOptions(TypedDict, total=False):
 
     headers: Any
     params: Any
+    cookies: Any
     auth: Any
     limits: Limits
     timeout: Any

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import ssl
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp import engine
+from asynchttp.middleware.cookies import as_jar
 from asynchttp.policy.auth import bind_auth
 from asynchttp.policy.budget import RetryBudget
 from asynchttp.policy.decode import accept_encoding
@@ -22,13 +23,13 @@ from asynchttp.policy.retry import Retry
 from asynchttp.values.checks import check_count, check_headers
 from asynchttp.values.masking import is_secret_header, mask_url
 from asynchttp.values.timeout import DEFAULT_TIMEOUT, as_timeout
+from asynchttp.values.unset import UNSET
 from asynchttp.values.url import origin_of, parse_base, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from yarl import URL
 
+    from asynchttp.middleware.cookies import Jar
     from asynchttp.policy.followup import Redirects
     from asynchttp.values.protocols import Transport
     from asynchttp.values.timeout import Timeout
@@ -45,6 +46,7 @@ class Settings:
     base_url: Any = None
     headers: Any = None
     params: Any = None
+    cookies: Any = UNSET
     auth: Any = None
     limits: Limits = Limits()
     timeout: Any = DEFAULT_TIMEOUT
@@ -98,6 +100,7 @@ class Settings:
         if owner is None:
             return
         clashing = [name for name in ("proxy", "tls", "network") if getattr(self, name) is not None]
+        clashing += ["cookies"] * (owner == "session" and self.cookies is not UNSET and self.cookies is not None)
         clashing += ["trust_env"] * self.trust_env + ["transport"] * (owner == "session" and self.transport is not None)
         if clashing:
             msg = f"{owner}= brings its own {', '.join(clashing)}: set it there, or leave {owner}= out"
@@ -133,6 +136,8 @@ class Settings:
         self._check_known(changes)
         if "base_url" in changes and "auth" not in changes and self.auth is not None:
             changes = {**changes, "auth": dict(bind_auth(self.auth, self.base()))}
+        if "base_url" in changes and "cookies" not in changes and isinstance(self.cookies, Mapping):
+            changes = {**changes, "cookies": UNSET}  # they are in the jar, which is shared, and bound to their origin
         if (
             self.base_url is not None
             and "base_url" in changes
@@ -190,6 +195,10 @@ class Settings:
             sensitive=frozenset(name.lower() for name in self.sensitive_headers),
             max_body=self.max_body,
         )
+
+    def make_jar(self) -> Jar | None:
+        """The jar that was given, or a new one; None with a session, whose own counts."""
+        return None if self.session is not None else as_jar(self.cookies, self.base())
 
     def make_transport(self) -> Transport:
         """The transport that was given, or a new one."""

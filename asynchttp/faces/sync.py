@@ -199,6 +199,11 @@ class SyncClient(SyncVerbs, SyncSubmitting):
         finally:
             self.close()
 
+    @property
+    def cookies(self) -> Any:
+        """The cookie jar, as `Client.cookies`; a `CookieJar` may be used from any thread."""
+        return self._client.cookies
+
     def __repr__(self) -> str:
         """Where it points and whether it is closed."""
         return repr(self._client).replace("<Client", "<SyncClient", 1)

@@ -16,6 +16,7 @@ from asynchttp.values.checks import (
     check_priority,
     kind_of,
 )
+from asynchttp.values.cookie import check_cookies, cookie_header
 from asynchttp.values.into import check_into
 from asynchttp.values.masking import mask_headers, mask_url
 from asynchttp.values.timeout import as_timeout
@@ -45,6 +46,7 @@ class Request:
         url: `yarl.URL`.
         headers: read-only multidict of str.
         body: bytes, a `StreamBody`, or None.
+        cookies: pairs of name and value; they are in the Cookie header, and a client adds those of its jar to them.
         auth, timeout, retry, redirects: the settings of this call; `UNSET` inherits the client's. A number of seconds
             has become a `Timeout`.
         priority: higher goes first, 0 by default.
@@ -65,6 +67,7 @@ class Request:
         "_origin",
         "auth",
         "body",
+        "cookies",
         "headers",
         "idempotency_key",
         "into",
@@ -84,6 +87,7 @@ class Request:
         *,
         params: Any = None,
         headers: Any = None,
+        cookies: Any = None,
         content: Any = None,
         data: Any = None,
         files: Any = None,
@@ -115,6 +119,10 @@ class Request:
                 extended = CIMultiDict(own)
                 extended["Content-Type"] = content_type
                 own = CIMultiDictProxy(extended)
+        self.cookies: tuple[tuple[str, str], ...] | None = None
+        if cookies is not None:
+            self.cookies = check_cookies(cookies)
+            own = _with_cookies(own, self.cookies)
         if idempotency_key is not None:
             own = _with_key(own, check_idempotency_key(idempotency_key))
         self.headers: CIMultiDictProxy[str] = own
@@ -148,10 +156,10 @@ class Request:
     ) -> Self:
         """A copy with these changes, checked as in the constructor; the call it belongs to stays the same.
 
-        `headers` replaces all of them, but the key of `idempotency_key` stays. `body` is what `content` is in the
-        constructor, or None, and leaves the headers as they are. Settings are `auth`, `timeout`, `retry`,
-        `redirects`, `priority`, `tag` and `idempotency_key`; `UNSET` for one of the first four inherits again, None
-        for the last takes its header away.
+        `headers` replaces all of them, Cookie too, but the key of `idempotency_key` stays. `body` is what `content` is
+        in the constructor, or None, and leaves the headers as they are. Settings are `auth`, `timeout`, `retry`,
+        `redirects`, `priority`, `tag`, `cookies` and `idempotency_key`; `UNSET` for one of the first four inherits
+        again, None for one of the last two takes its header away.
 
         Raises:
             InvalidURL, ValueError, TypeError: a bad argument, or an unknown setting, named in the message.
@@ -164,6 +172,8 @@ class Request:
             new._origin = None
         if headers is not None:
             new.headers = check_headers(headers)
+            if new.headers.get("Cookie") != self.headers.get("Cookie"):
+                new.cookies = None  # the header is the caller's own now, or gone with the origin that it was for
         if body is not UNSET:
             known = body is None or isinstance(body, bytes | StreamBody)
             new.body = body if known else encode_body(content=body)[0]
@@ -173,6 +183,10 @@ class Request:
                 msg = f"Request.replace() got an unexpected argument {name!r}; it takes {', '.join(_CHANGES)}"
                 raise TypeError(msg)
             setattr(new, name, check(value))
+        if "cookies" in settings and (new.cookies or self.cookies):
+            bare = CIMultiDict(new.headers)
+            bare.popall("Cookie", None)
+            new.headers = _with_cookies(CIMultiDictProxy(bare), new.cookies or ())
         if headers is not None or "idempotency_key" in settings:
             new._settle_key(self.idempotency_key)
         return new
@@ -260,6 +274,22 @@ def _with_key(headers: CIMultiDictProxy[str], key: str) -> CIMultiDictProxy[str]
     return CIMultiDictProxy(extended)
 
 
+def _with_cookies(headers: CIMultiDictProxy[str], cookies: tuple[tuple[str, str], ...]) -> CIMultiDictProxy[str]:
+    """The headers with a Cookie header of these.
+
+    Raises:
+        ValueError: they have one already.
+    """
+    if not cookies:
+        return headers
+    if "Cookie" in headers:
+        msg = "cookies was given next to a Cookie header; give one of them"
+        raise ValueError(msg)
+    extended = CIMultiDict(headers)
+    extended["Cookie"] = cookie_header(cookies)
+    return CIMultiDictProxy(extended)
+
+
 # Auth, Retry and Redirects stand on the floor above; here is looked at their shape, so that what cannot be one raises
 # from the call itself, and the client settles the rest when the call begins.
 
@@ -296,6 +326,10 @@ def _check_timeout(value: Any) -> Any:
     return value if value is UNSET else as_timeout(value)
 
 
+def _check_cookies(value: Any) -> tuple[tuple[str, str], ...] | None:
+    return None if value is None else check_cookies(value)
+
+
 def _check_key(value: Any) -> str | None:
     return None if value is None else check_idempotency_key(value)
 
@@ -306,6 +340,7 @@ def _any(value: Any) -> Any:
 
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "auth": _check_auth,
+    "cookies": _check_cookies,
     "idempotency_key": _check_key,
     "into": check_into,
     "priority": check_priority,

@@ -149,6 +149,15 @@ async def _redirect_to(request: web.Request) -> web.Response:
     return web.Response(status=status, headers={"Location": request.query["url"]})
 
 
+@routes.get("/set-cookies")
+async def _set_cookies(request: web.Request) -> web.Response:
+    """A Set-Cookie line for each `c` of the query, as it is."""
+    response = web.json_response({"set": len(request.query.getall("c", []))})
+    for line in request.query.getall("c", []):
+        response.headers.add("Set-Cookie", line)
+    return response
+
+
 @routes.route("*", "/flaky")
 async def _flaky(request: web.Request) -> web.Response:
     """The first `fail` requests of each `key` get `status`."""

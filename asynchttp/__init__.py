@@ -20,9 +20,10 @@ from asynchttp.faces.syncfuture import SyncFuture
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.cookies import CookieJar
 from asynchttp.middleware.observe import LogEvents
-from asynchttp.policy.auth import BasicAuth, BearerAuth
 from asynchttp.policy.backoff import Backoff
 from asynchttp.policy.budget import RetryBudget
+from asynchttp.policy.credentials import ApiKeyAuth, Auth, BasicAuth, BearerAuth
+from asynchttp.policy.digest import DigestAuth
 from asynchttp.policy.failures import MaxFailures
 from asynchttp.policy.followup import Redirects
 from asynchttp.policy.limits import Limits
@@ -86,10 +87,12 @@ from asynchttp.values.typed import TypedResponse
 from asynchttp.version import __version__
 
 __all__ = [
+    "ApiKeyAuth",
     "Attempt",
     "AttemptFinished",
     "AttemptStarted",
     "AttemptTimeout",
+    "Auth",
     "Backoff",
     "BasicAuth",
     "BearerAuth",
@@ -107,6 +110,7 @@ __all__ = [
     "DNSError",
     "DecodeError",
     "Detoured",
+    "DigestAuth",
     "Discard",
     "Event",
     "Future",

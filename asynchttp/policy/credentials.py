@@ -40,7 +40,9 @@ class Auth:
     Example:
         >>> class Token(Auth):
         ...     def sign(self, request, grant):
-        ...         return None if grant is None else with_header(request, "Authorization", f"Token {grant}")
+        ...         if grant is None:
+        ...             return None
+        ...         return request.replace(headers={**request.headers, "Authorization": f"Token {grant}"})
         ...
         ...     def refresh(self, grant, answer):
         ...         answer = yield Request("POST", "https://id.example.com/token", auth=("id", "secret"))

@@ -16,155 +16,40 @@ that keep in step with one another could starve a third.
 A host may have a limit of its own, which changes while it is used. It may also be *held*: then groups that are `patient`
 (fan-outs, whose items had rather wait than fail) have a smaller limit there than others, 0 while nothing is to be sent.
 
+A host, or all of them, may be *shut* for a time. That is what a `Meter` does, which is asked for each ticket that has room,
+and knows about rates and about what servers ask for: when it says no, it has shut what the ticket waits for.
+
 Nothing here grows with the number of waiting tickets, hosts or lanes. `P` below is the number of different
 priorities that wait at the moment, `G` the number of groups (fan-outs) that wait for one and the same host.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
+from asynchttp.policy.lanes import Group, Host, Lane, Ticket
 from asynchttp.policy.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-
-def _nobody(_ticket: Ticket) -> None:
-    """Wake nobody."""
+__all__ = ["Admission", "Group", "Meter", "Ticket"]
 
 
-class Ticket:
-    """One request for one slot; `state` is "new", "waiting", "admitted" or "gone".
+class Meter(Protocol):
+    """Has the last word about a ticket that there is room for."""
 
-    `wake` and `owner` belong to the caller: whatever it needs when the ticket is among those that a method returns.
-    """
+    def passes(self, ticket: Ticket) -> bool:
+        """Whether it goes now; if not, its host or everything is shut until it may be asked again; O(1)."""
+        ...
 
-    __slots__ = ("group", "host", "key", "lane", "owner", "priority", "rank", "state", "wake")
+    def unused(self, ticket: Ticket) -> None:
+        """A ticket that passed is taken back before anything was sent for it; it leaves next; O(1)."""
+        ...
 
-    def __init__(
-        self,
-        key: Hashable,
-        group: Group,
-        priority: int = 0,
-        retry: bool = False,
-        *,
-        wake: Callable[[Ticket], object] = _nobody,
-        owner: Any = None,
-    ) -> None:
-        """Say where the ticket belongs; it asks for nothing yet."""
-        self.key = key
-        self.group = group
-        self.priority = priority
-        # Within a lane: priority, then retries, then first come.
-        self.rank = 2 * priority + 1 if retry else 2 * priority
-        self.state = "new"
-        self.wake = wake
-        self.owner = owner
-        self.host: _Host
-        self.lane: _Lane | None = None
-
-
-class Group:
-    """Calls that share a limit of their own (None: only the client's) and can be paused together.
-
-    `express` is the part of the group that no pause holds, since others wait for it: attempts of calls that have begun,
-    and the item whose result is next in order. It counts to the same limit, and goes ahead of fresh calls of its priority.
-    `patient` groups wait where a host is held.
-    """
-
-    __slots__ = (
-        "ahead",
-        "express",
-        "lanes",
-        "level",
-        "limit",
-        "main",
-        "patient",
-        "paused",
-        "running",
-        "turns",
-        "waiting",
-    )
-
-    def __init__(self, limit: int | None = None, *, main: Group | None = None, patient: bool = False) -> None:
-        """Start with nothing running; `main` is the group that this one is the express of."""
-        self.main: Group = self if main is None else main
-        self.patient = patient
-        self.express: Group = Group(main=self, patient=patient) if main is None else self
-        self.ahead = 0 if main is None else 1
-        self.limit = limit
-        self.paused = False
-        self.running = 0
-        self.waiting = 0
-        self.level: int | None = None
-        self.lanes: dict[Hashable, _Lane] = {}
-        self.turns: Turns[_Lane] = Turns()
-
-    @property
-    def open(self) -> bool:
-        """Whether one more of this group may run."""
-        main = self.main
-        return not self.paused and (main.limit is None or main.running < main.limit)
-
-
-class _Host:
-    """What runs on one host, and the lanes that wait for room there; `hold` is the limit of patient groups, if it has one."""
-
-    __slots__ = ("blocked", "claims", "hold", "key", "lanes", "limit", "running")
-
-    def __init__(self, key: Hashable, limit: int | None) -> None:
-        self.key = key
-        self.limit = limit
-        self.hold: int | None = None
-        self.running = 0
-        self.lanes = 0
-        self.blocked: dict[_Lane, None] | None = None
-        self.claims: dict[_Lane, None] | None = None
-
-    def has_room(self, group: Group) -> bool:
-        """Whether one more of `group` may run here."""
-        running = self.running
-        if self.hold is not None and running >= self.hold and group.patient:
-            return False
-        return self.limit is None or running < self.limit
-
-    @property
-    def idle(self) -> bool:
-        """Whether it can be forgotten: nothing runs or waits, and nobody said that nothing may."""
-        return not self.running and not self.lanes and self.hold != 0
-
-
-class _Lane:
-    """The tickets of one group that wait for one host, by rank, each rank first come."""
-
-    __slots__ = ("group", "host", "level", "queues", "ranks")
-
-    def __init__(self, group: Group, host: _Host) -> None:
-        self.group = group
-        self.host = host
-        self.level: int | None = None
-        self.ranks: list[int] = []
-        self.queues: dict[int, OrderedDict[Ticket, None]] = {}
-
-    def add(self, ticket: Ticket) -> None:
-        queue = self.queues.get(ticket.rank)
-        if queue is None:
-            queue = self.queues[ticket.rank] = OrderedDict()
-            insort(self.ranks, ticket.rank)
-        queue[ticket] = None
-
-    def remove(self, ticket: Ticket) -> None:
-        queue = self.queues[ticket.rank]
-        del queue[ticket]
-        if not queue:
-            del self.queues[ticket.rank]
-            del self.ranks[bisect_left(self.ranks, ticket.rank)]
-
-    def first(self) -> Ticket:
-        return next(iter(self.queues[self.ranks[-1]]))
+    def left(self, ticket: Ticket) -> None:
+        """A ticket gave its slot back; O(1)."""
+        ...
 
 
 class Admission:
@@ -178,7 +63,18 @@ class Admission:
         limit_of: the slots of a host that nothing runs on yet, where they differ; O(1). `limit` changes them afterwards.
     """
 
-    __slots__ = ("_hosts", "_limit_of", "_ready", "concurrency", "per_host", "running", "waiting")
+    __slots__ = (
+        "_hosts",
+        "_limit_of",
+        "_ready",
+        "_shut",
+        "_slots",
+        "concurrency",
+        "meter",
+        "per_host",
+        "running",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -187,12 +83,14 @@ class Admission:
         limit_of: Callable[[Hashable], int | None] | None = None,
     ) -> None:
         """Start empty."""
-        self.concurrency = concurrency
+        self.concurrency = self._slots = concurrency  # 0 while everything is shut
         self.per_host = per_host
+        self.meter: Meter | None = None
+        self._shut = False
         self._limit_of = limit_of
         self.running = 0
         self.waiting = 0
-        self._hosts: dict[Hashable, _Host] = {}
+        self._hosts: dict[Hashable, Host] = {}
         self._ready: Turns[Group] = Turns()
 
     @property
@@ -218,6 +116,7 @@ class Admission:
             and (host.limit is None or host.running < host.limit)
             and (host.hold is None or host.running < host.hold or not group.patient)
             and group.open
+            and (self.meter is None or self.meter.passes(ticket))
         ):
             ticket.state = "admitted"
             self.running += 1
@@ -230,6 +129,8 @@ class Admission:
     def leave(self, ticket: Ticket) -> Sequence[Ticket]:
         """Give the slot of an admitted ticket back; O(1), O(G) where its host was full."""
         ticket.state = "gone"
+        if self.meter is not None:
+            self.meter.left(ticket)
         host, group = ticket.host, ticket.group.main
         self.running -= 1
         host.running -= 1
@@ -246,6 +147,8 @@ class Admission:
     def withdraw(self, ticket: Ticket) -> Sequence[Ticket]:
         """Take a ticket back, whatever became of it: waiting, admitted or gone; O(1)."""
         if ticket.state == "admitted":
+            if self.meter is not None:
+                self.meter.unused(ticket)
             return self.leave(ticket)
         if ticket.state == "waiting":
             ticket.state = "gone"
@@ -265,10 +168,12 @@ class Admission:
 
     def resize(self, concurrency: int | None, per_host: int | None) -> Sequence[Ticket]:
         """Change the limits while running; lowering them stops nothing that runs; O(hosts)."""
-        self.concurrency = concurrency
+        self._slots = concurrency
+        if not self._shut:
+            self.concurrency = concurrency
         self.per_host = per_host
         for host in self._hosts.values():
-            host.limit = per_host if self._limit_of is None else self._limit_of(host.key)
+            host.resize(per_host if self._limit_of is None else self._limit_of(host.key))
             if host.blocked:
                 self._unblock(host)
         return self._admit()
@@ -278,8 +183,36 @@ class Admission:
         host = self._hosts.get(key)
         if host is None:
             return ()  # `limit_of` tells when it is met again
-        host.limit = slots
+        host.resize(slots)
         return self._changed(host)
+
+    def shut(self, key: Hashable) -> None:
+        """Let nothing in on this host until `open`; what runs goes on; O(1)."""
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._meet(key)
+        host.shut = True
+        host.limit = 0
+
+    def open(self, key: Hashable) -> Sequence[Ticket]:
+        """Take a host up again that was shut; as `leave`."""
+        host = self._hosts.get(key)
+        if host is None or not host.shut:
+            return ()
+        host.shut = False
+        host.limit = host.slots
+        return self._changed(host)
+
+    def shut_all(self) -> None:
+        """Let nothing in at all until `open_all`; what runs goes on; O(1)."""
+        self._shut = True
+        self.concurrency = 0
+
+    def open_all(self) -> Sequence[Ticket]:
+        """Go on after `shut_all`; O(1) for each ticket that is let in."""
+        self._shut = False
+        self.concurrency = self._slots
+        return self._admit() if self._ready else ()
 
     def hold(self, key: Hashable) -> None:
         """Let no ticket of a patient group in on this host, until `release`; what runs goes on; O(1)."""
@@ -300,21 +233,21 @@ class Admission:
         """The tickets of `group` that wait; O(their number)."""
         return [ticket for lane in group.lanes.values() for queue in lane.queues.values() for ticket in queue]
 
-    def _meet(self, key: Hashable) -> _Host:
-        host = self._hosts[key] = _Host(key, self.per_host if self._limit_of is None else self._limit_of(key))
+    def _meet(self, key: Hashable) -> Host:
+        host = self._hosts[key] = Host(key, self.per_host if self._limit_of is None else self._limit_of(key))
         return host
 
-    def _changed(self, host: _Host) -> Sequence[Ticket]:
+    def _changed(self, host: Host) -> Sequence[Ticket]:
         if host.blocked:
             self._unblock(host)
         elif host.idle:
             del self._hosts[host.key]
         return self._admit() if self._ready else ()
 
-    def _wait(self, ticket: Ticket, group: Group, host: _Host) -> None:
+    def _wait(self, ticket: Ticket, group: Group, host: Host) -> None:
         lane = group.lanes.get(host.key)
         if lane is None:
-            lane = group.lanes[host.key] = _Lane(group, host)
+            lane = group.lanes[host.key] = Lane(group, host)
             host.lanes += 1
         lane.add(ticket)
         ticket.lane = lane
@@ -323,7 +256,7 @@ class Admission:
         group.waiting += 1
         self._place(lane)
 
-    def _place(self, lane: _Lane) -> None:
+    def _place(self, lane: Lane) -> None:
         """Put a lane where it belongs: its group's turns, its host's blocked lanes, or nowhere."""
         host, group = lane.host, lane.group
         if not lane.ranks:
@@ -349,7 +282,7 @@ class Admission:
     def _refresh(self, group: Group) -> None:
         self._ready.put(group, group.turns.level if group.open else None)
 
-    def _unblock(self, host: _Host) -> None:
+    def _unblock(self, host: Host) -> None:
         if host.limit is None or host.running < host.limit:
             blocked, host.blocked = host.blocked, None
             for lane in blocked or ():
@@ -379,6 +312,8 @@ class Admission:
             if host.claims:
                 lane = _claimant(host.claims, lane)
             ticket, group = lane.first(), lane.group
+            if self.meter is not None and not self.meter.passes(ticket):
+                continue  # its host, or everything, is shut now
             ticket.state = "admitted"
             self.running += 1
             host.running += 1
@@ -392,7 +327,7 @@ class Admission:
         return admitted
 
 
-def _claimant(claims: dict[_Lane, None], lane: _Lane) -> _Lane:
+def _claimant(claims: dict[Lane, None], lane: Lane) -> Lane:
     """Who goes first on a host, of those with a claim and of `lane`, which is at the highest level; O(G)."""
     assert lane.level is not None
     for other in claims:

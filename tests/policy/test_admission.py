@@ -520,3 +520,84 @@ def test_steps_do_not_grow_with_hosts(per_host):
 def test_limited(concurrency, per_host, limited):
     """Either number is a limit; without one the layer of limits can be left out."""
     assert Admission(concurrency, per_host).limited is limited
+
+
+class Meter:
+    """Lets in what `allowed` says for a host, then shuts it; "all" is everything."""
+
+    def __init__(self, admission, **allowed):
+        self.admission = admission
+        self.allowed = allowed
+        self.told = []
+
+    def passes(self, ticket):
+        for key in (ticket.key, "all"):
+            if not self.allowed.get(key, 1):
+                if key == "all":
+                    self.admission.shut_all()
+                else:
+                    self.admission.shut(key)
+                return False
+        for key in (ticket.key, "all"):
+            if key in self.allowed:
+                self.allowed[key] -= 1
+        return True
+
+    def unused(self, ticket):
+        self.told.append(("unused", ticket))
+
+    def left(self, ticket):
+        self.told.append(("left", ticket))
+
+
+def test_a_meter_shuts_a_host_until_it_is_opened():
+    """Who waits for a shut host holds up nobody else, and keeps its turn."""
+    admission = Admission(10)
+    admission.meter = meter = Meter(admission, a=1)
+    group = Group()
+    a1, a2, a3, b = (Ticket(host, group) for host in "aaab")
+    assert [admission.enter(ticket) for ticket in (a1, a2, a3, b)] == [True, False, False, True]
+    assert admission.leave(a1) == ()
+    meter.allowed["a"] = 1
+    assert admission.open("a") == [a2]  # a3 is asked and refused, which shuts the host again
+    assert a3.state == "waiting"
+    meter.allowed["a"] = 1
+    assert admission.open("a") == [a3]
+    assert admission.open("a") == ()
+    assert admission.open("nobody") == ()
+    admission.withdraw(a3)
+    admission.leave(a2)
+    admission.leave(b)
+    assert meter.told == [("left", a1), ("unused", a3), ("left", a3), ("left", a2), ("left", b)]
+    assert admission.hosts == 0
+
+
+def test_a_meter_shuts_everything_until_it_is_opened():
+    """A rate for the client holds whatever the host; the limit may change meanwhile."""
+    admission = Admission(1)
+    admission.meter = meter = Meter(admission, all=1)
+    group = Group()
+    first, second, third = tickets = [Ticket(host, group) for host in "abc"]
+    assert [admission.enter(ticket) for ticket in tickets] == [True, False, False]
+    admission.leave(first)
+    assert (second.state, admission.concurrency) == ("waiting", 0)  # refused by the meter, which shut everything
+    assert not admission.resize(5, None)
+    meter.allowed["all"] = 1
+    assert admission.open_all() == [second]
+    assert (third.state, admission.concurrency) == ("waiting", 0)
+    admission.withdraw(third)
+    assert not admission.open_all()
+    assert admission.concurrency == 5
+
+
+def test_a_host_that_is_shut_is_remembered_until_it_is_opened():
+    """Also when nothing runs or waits there."""
+    admission = Admission()
+    admission.shut("a")
+    assert admission.hosts == 1
+    ticket = Ticket("a", Group())
+    assert not admission.enter(ticket)
+    admission.withdraw(ticket)
+    assert admission.hosts == 1
+    assert admission.open("a") == ()
+    assert admission.hosts == 0

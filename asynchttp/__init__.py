@@ -17,6 +17,7 @@ from asynchttp.faces.oneliners import delete, gather, get, head, options, patch,
 from asynchttp.faces.queue import Queue
 from asynchttp.faces.sync import SyncClient, SyncResults
 from asynchttp.faces.syncfuture import SyncFuture
+from asynchttp.faces.synclasting import SyncEvents
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.cookies import CookieJar
 from asynchttp.middleware.observe import LogEvents
@@ -28,8 +29,10 @@ from asynchttp.policy.failures import MaxFailures
 from asynchttp.policy.followup import Redirects
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
+from asynchttp.policy.reconnect import Reconnect
 from asynchttp.policy.retry import IDEMPOTENT, Retry
 from asynchttp.policy.sse import Event
+from asynchttp.streams.events import Events
 from asynchttp.transports.sinks import Discard, Lines, SaveTo
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.cookie import Cookie
@@ -113,6 +116,7 @@ __all__ = [
     "DigestAuth",
     "Discard",
     "Event",
+    "Events",
     "Future",
     "HTTPError",
     "HeadersTooLarge",
@@ -132,6 +136,7 @@ __all__ = [
     "QueueTimeout",
     "ReadError",
     "ReadTimeout",
+    "Reconnect",
     "Receiver",
     "RedirectError",
     "Redirected",
@@ -152,6 +157,7 @@ __all__ = [
     "StreamConsumed",
     "StreamResponse",
     "SyncClient",
+    "SyncEvents",
     "SyncFuture",
     "SyncResults",
     "SyncStreamResponse",

@@ -223,6 +223,33 @@ class Engine:
         _note(error, call)
         return error
 
+    async def pause(self, call: Call, request: Request, seconds: float) -> None:
+        """Wait between two calls of an exchange that lasts, as part of the first; nothing is held meanwhile.
+
+        Raises:
+            ClientClosed: the engine is closed, or was closed meanwhile.
+        """
+        if self.closed:
+            raise closed(request)
+        task = asyncio.current_task()
+        assert task is not None
+        guard = call.guard = Guard(task)
+        self.calls[call] = request
+        try:
+            await self.state.clock.sleep(seconds)
+        except asyncio.CancelledError:
+            reason = guard.reason
+            if reason is None or not guard.release():
+                raise
+            raise self._interrupted(reason, request, call) from None
+        finally:
+            if guard.reason is not None:
+                guard.release()
+            del self.calls[call]
+            call.guard = None
+            if self._waiters:
+                self._wake()
+
     # ── closing, step by step; who closes does each for a client and all that came from it ─────────────────────────
 
     def interrupt(self) -> None:

@@ -16,6 +16,7 @@ from asynchttp.batch.results import Facts
 from asynchttp.batch.source import Source
 from asynchttp.faces.client import Client, Failures
 from asynchttp.faces.syncfuture import Links, SyncSubmitting
+from asynchttp.faces.synclasting import SyncLasting
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.faces.syncverbs import SyncVerbs
 from asynchttp.runtime.portal import Portal
@@ -44,7 +45,7 @@ _HASTE: Final = 0.001  # seconds of reading, after which it is time to look for 
 _PLAIN: Final = (list, tuple, range, dict, set, frozenset, deque)
 
 
-class SyncClient(SyncVerbs, SyncSubmitting):
+class SyncClient(SyncLasting, SyncVerbs, SyncSubmitting):
     """`Client` for code that does not await: the same arguments and verbs, and each call waits for its answer.
 
     It has one event loop in one daemon thread of its own, started by the first call; on uvloop where that is installed.

@@ -67,6 +67,10 @@ class Hosts:
                 return asynchttp.Response(200, text="the same everywhere")
             case "POST", ("orders",):
                 return asynchttp.Response(201, json={"order": 1})
+            case "GET", ("prices",):
+                return self._prices(request)
+            case "POST", ("complete",):
+                return _events('data: {"text": "Hello"}\n\ndata: [DONE]\n\n')
             case "GET", ("export",):
                 return asynchttp.Response(200, text="first line\nsecond line\nthird line\n")
             case "GET", ("flaky",):
@@ -77,3 +81,14 @@ class Hosts:
             case "GET", ("slow",):
                 await asyncio.sleep(60)  # the example's own time limit ends it
         return asynchttp.Response(404)
+
+    @staticmethod
+    def _prices(request: asynchttp.Request) -> asynchttp.Response:
+        """Two events, from the last id on; then there are no more."""
+        both = ["retry: 1\nid: 1\ndata: {\"eur\": 99}\n\n", "id: 2\nevent: sale\ndata: {\"eur\": 98}\n\n"]
+        rest = both[int(request.headers.get("Last-Event-ID", 0)) :]
+        return _events("".join(rest)) if rest else asynchttp.Response(204)
+
+
+def _events(text: str) -> asynchttp.Response:
+    return asynchttp.Response(200, text=text, headers={"Content-Type": "text/event-stream"})

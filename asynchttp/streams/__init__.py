@@ -1,0 +1,1 @@
+"""Exchanges that last: server-sent events and WebSockets."""

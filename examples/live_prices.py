@@ -1,4 +1,4 @@
-"""How do I follow a stream of events that breaks off now and then? (server-sent events)
+"""How do I follow a stream of server-sent events that breaks off now and then?
 
 Reconnecting is done by the client, from the id of the last event, so that none is missed and none comes twice.
 

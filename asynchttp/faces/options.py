@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from asynchttp.faces.callbacks import Callback
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.failures import ErrorPolicy
     from asynchttp.policy.limits import Limits
@@ -40,6 +41,17 @@ class RequestOptions(CallOptions, total=False):
     """The keyword arguments of every verb."""
 
     into: Any
+
+
+class SubmitOptions(CallOptions, total=False):
+    """The keyword arguments of `submit` but `into`."""
+
+    on_response: Callback | None
+    on_error: Callback | None
+    on_done: Callback | None
+    on_headers: Callback | None
+    on_progress: Callback | None
+    in_thread: bool
 
 
 class ClientOptions(TypedDict, total=False):

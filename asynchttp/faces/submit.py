@@ -7,7 +7,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import functools
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from asynchttp.faces.callbacks import Callbacks, Delivery
 from asynchttp.faces.future import Started
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
     from asynchttp.faces.callbacks import Callback
     from asynchttp.faces.core import Core
     from asynchttp.faces.future import Future
-    from asynchttp.faces.options import RequestOptions
+    from asynchttp.faces.options import RequestOptions, SubmitOptions
+    from asynchttp.values.into import Into
     from asynchttp.values.response import Response
+    from asynchttp.values.typed import TypedResponse
 
     Keep: TypeAlias = Callable[[asyncio.Future[Response]], object]
+
+T = TypeVar("T")
 
 
 class Submitting:
@@ -36,6 +40,14 @@ class Submitting:
 
     _core: Core
 
+    @overload
+    def submit(
+        self, method: str | Request, url: str | URL | None = None, *, into: Into[T], **options: Unpack[SubmitOptions]
+    ) -> Future[TypedResponse[T]]: ...
+    @overload
+    def submit(
+        self, method: str | Request, url: str | URL | None = None, *, into: Any = None, **options: Unpack[SubmitOptions]
+    ) -> Future[Response]: ...
     def submit(
         self,
         method: str | Request,
@@ -48,7 +60,7 @@ class Submitting:
         on_progress: Callback | None = None,
         in_thread: bool = False,
         **options: Unpack[RequestOptions],
-    ) -> Future[Response]:
+    ) -> Future[Any]:
         """Start a request and give its `Future` at once: ``client.submit("GET", url)``, or a `Request`.
 
         Arguments are checked now, and the clock of the call runs from now. Nothing holds you back: for many requests use

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from asynchttp.faces.callbacks import Callback
     from asynchttp.faces.client import Client
     from asynchttp.faces.core import Core
-    from asynchttp.faces.options import RequestOptions
+    from asynchttp.faces.options import RequestOptions, SubmitOptions
     from asynchttp.runtime.portal import Portal
+    from asynchttp.values.into import Into
     from asynchttp.values.request import Request
     from asynchttp.values.response import Response
+    from asynchttp.values.typed import TypedResponse
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -238,6 +240,14 @@ class SyncSubmitting:
     _portal: Portal
     _links: Links
 
+    @overload
+    def submit(
+        self, method: str | Request, url: str | URL | None = None, *, into: Into[T], **options: Unpack[SubmitOptions]
+    ) -> SyncFuture[TypedResponse[T]]: ...
+    @overload
+    def submit(
+        self, method: str | Request, url: str | URL | None = None, *, into: Any = None, **options: Unpack[SubmitOptions]
+    ) -> SyncFuture[Response]: ...
     def submit(
         self,
         method: str | Request,
@@ -250,7 +260,7 @@ class SyncSubmitting:
         on_progress: Callback | None = None,
         in_thread: bool = False,
         **options: Unpack[RequestOptions],
-    ) -> SyncFuture[Response]:
+    ) -> SyncFuture[Any]:
         """Start a request and give its `SyncFuture` at once, from any thread, also from a callback or handler.
 
         Arguments and callbacks are those of `Client.submit`; callbacks run on the thread of the client's loop, in your

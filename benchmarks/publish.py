@@ -25,7 +25,12 @@ def publish(run: dict[str, Any], page: Path = PAGE) -> Path:
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     after = rest.partition(END)[2]
     tables = report.markdown({**run, "sections": {name: run["sections"][name] for name in SECTIONS}})
-    page.write_text(f"{before}{BEGIN}\n\n{tables}\n{END}{after}", encoding="utf-8")
+    rough = (
+        "A quick run: one round with few requests, so that its figures are rough.\n\n"
+        if run["shape"] == "quick"
+        else ""
+    )
+    page.write_text(f"{before}{BEGIN}\n\n{rough}{tables}\n{END}{after}", encoding="utf-8")
     facts = run["sections"]["peers"]["facts"]
     drawing = page.with_suffix(".svg")
     drawing.write_text(chart(facts["main"], f"Small JSON, 100 connections, {facts['loop']}"), encoding="utf-8")

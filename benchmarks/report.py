@@ -105,4 +105,5 @@ def _machine_line(run: dict[str, Any]) -> str:
 
 def _text_columns(section: dict[str, Any]) -> set[int]:
     """Columns whose first cell does not begin with a digit or sign: words, which stand to the left."""
-    return {index for index, cell in enumerate(section["rows"][0]) if cell and not cell.lstrip("+-")[:1].isdigit()}
+    first = section["rows"][0] if section["rows"] else []
+    return {index for index, cell in enumerate(first) if cell and not cell.lstrip("+-")[:1].isdigit()}

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness import Section, loops
-from benchmarks.peers import scenarios
-from benchmarks.peers.checks import checks
+from benchmarks.peers import checks, scenarios
 from benchmarks.peers.clients import CONTENDERS, versions
 from benchmarks.peers.measure import child, in_rounds, together
 from benchmarks.peers.servers import site
@@ -62,7 +61,7 @@ def run(shape: dict[str, int]) -> list[Section]:
         inputs = scenarios.million(shape)
         specs = _specs(inputs, kinds[0], server, shape, left_out)
         found[inputs.name] = {kinds[0]: together(specs)}
-        counted = checks(server, shape, kinds[0])
+        counted = checks.unused(server, shape, kinds[0])
         kind = server.server
     measured = Measured(shape=shape, loops=kinds, found=found, checks=counted)
     return sections(measured, kind, versions(), left_out)

@@ -71,7 +71,7 @@ async def _watch(spec: dict[str, Any], opened: int, close: Any) -> Sample:
 CLIENTS: dict[str, Any] = {GET: _asynchttp, RAW: _aiohttp}
 
 
-def checks(site: Site, shape: Mapping[str, int], loop: str) -> dict[str, Sample]:
+def unused(site: Site, shape: Mapping[str, int], loop: str) -> dict[str, Sample]:
     """Both clients, one after the other, with as many connections as the machine lets them have."""
     count = min(shape["connections"], most_descriptors() - RESERVE)
     spec = {"loop": loop, "url": f"http://127.0.0.1:{site.http}/small", "connections": count}

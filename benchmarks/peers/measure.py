@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MODULE = "benchmarks.peers"
+#: Those that are plain functions: they have a loop or threads of their own.
+BLOCKING = frozenset(name for name, one in CONTENDERS.items() if not inspect.iscoroutinefunction(one.run))
 
 
 def child(spec: dict[str, Any]) -> Sample:
@@ -32,9 +34,7 @@ def child(spec: dict[str, Any]) -> Sample:
     job = Job(spec)
     floor = settled()
     sample: Sample = (
-        run_on(spec["loop"], lambda: contender.run(job))
-        if inspect.iscoroutinefunction(contender.run)
-        else contender.run(job)
+        run_on(spec["loop"], lambda: contender.run(job)) if spec["client"] not in BLOCKING else contender.run(job)
     )
     return {**sample, "mb": peak() - floor}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness import Sample, Section, paired, typical
+from benchmarks.peers import scenarios
 from benchmarks.peers.clients import RAW
-from benchmarks.peers.scenarios import MAIN
 from benchmarks.peers.targets import targets
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ def sections(measured: Measured, server: str, versions: Mapping[str, str], left_
 
 
 def _main(measured: Measured, notes: list[str]) -> Section:
-    by_loop = measured.found[MAIN.name]
+    by_loop = measured.found[scenarios.MAIN.name]
     first = by_loop[measured.loops[0]]
     return Section(
         name="peers",
-        question=f"How does it compare with others? ({MAIN.name})",
+        question=f"How does it compare with others? ({scenarios.MAIN.name})",
         columns=["loop", "client", *COLUMNS],
         rows=[[loop, *row] for loop, by_client in by_loop.items() for row in _rows(by_client)],
         facts={"main": {name: medians(found) for name, found in first.items()}, "loop": measured.loops[0]},
@@ -68,7 +68,7 @@ def _main(measured: Measured, notes: list[str]) -> Section:
 
 
 def _others(measured: Measured, left_out: Sequence[str]) -> Section:
-    rest = {name: by_loop[measured.loops[0]] for name, by_loop in measured.found.items() if name != MAIN.name}
+    rest = {name: by_loop[measured.loops[0]] for name, by_loop in measured.found.items() if name != scenarios.MAIN.name}
     return Section(
         name="peers-elsewhere",
         question=f"And with other requests? ({measured.loops[0]})",

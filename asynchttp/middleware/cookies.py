@@ -14,7 +14,7 @@ from asynchttp.policy.setcookie import SetCookie
 from asynchttp.runtime import clock as clocks
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.checks import check_count
-from asynchttp.values.cookie import Cookie, check_cookie, cookie_header, cookie_of, plain
+from asynchttp.values.cookie import Cookie, check_cookie, cookie_header, cookie_of, plain, sendable
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import origin_of, parse_url
 
@@ -147,14 +147,20 @@ class CookieJar:
         if not isinstance(saved, dict) or saved.get("version") != 1 or not isinstance(saved.get("cookies"), list):
             raise ValueError("this is not what CookieJar.to_json() gives")
         jar = cls()
+        now = jar._wall()
         for cookie in map(cookie_of, saved["cookies"]):
-            jar.keep(cookie)
+            jar._store.add(cookie, now)
         return jar
 
     def keep(self, cookie: Cookie) -> None:
-        """Keep a `Cookie` of another jar as it is; O(1). One that has expired is never given out."""
+        """Keep a `Cookie` of another jar as it is; O(1). One that has expired is never given out.
+
+        Raises:
+            ValueError: it has what a header cannot hold.
+        """
+        checked = cookie_of(plain(cookie))
         with self._lock:
-            self._store.add(cookie, self._wall())
+            self._store.add(checked, self._wall())
 
     def receive(self, lines: Sequence[str], url: URL) -> None:
         """Keep what these Set-Cookie headers of an answer from `url` set."""
@@ -217,8 +223,9 @@ class AiohttpJar:
         self.jar.update_cookies_from_headers(lines, url)
 
     def pairs(self, url: URL) -> list[tuple[str, str]]:
-        """What it would send, quoted as it wants."""
-        return [(name, morsel.coded_value) for name, morsel in self.jar.filter_cookies(url).items()]
+        """What it would send, quoted as it wants, but for what a header cannot hold."""
+        found = [(name, morsel.coded_value) for name, morsel in self.jar.filter_cookies(url).items()]
+        return [(name, value) for name, value in found if sendable(name + value)]
 
 
 class CookieLayer:

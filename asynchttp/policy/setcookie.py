@@ -133,7 +133,8 @@ def parse_cookie_date(text: str) -> float | None:
         year += 1900 if year >= 70 else 2000
     if year < 1601:
         return None
+    hour, minute, second = map(int, time)
     try:
-        return datetime(year, month, day, *map(int, time), tzinfo=UTC).timestamp()
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
     except ValueError:  # no such day or time
         return None

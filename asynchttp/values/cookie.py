@@ -99,6 +99,11 @@ def cookie_header(pairs: Iterable[tuple[str, str]]) -> str:
     return "; ".join([f"{name}={value}" if name else value for name, value in pairs])
 
 
+def sendable(text: str) -> bool:
+    """Whether a header can hold it: no control characters but tabs, no lone surrogates; O(length)."""
+    return _UNSAFE.search(text) is None
+
+
 def plain(cookie: Cookie) -> dict[str, Any]:
     """A cookie as JSON can hold it, its value included; what `cookie_of` reads. O(1)."""
     return {field.name: getattr(cookie, field.name) for field in fields(cookie)}
@@ -114,7 +119,7 @@ def cookie_of(value: object) -> Cookie:
         raise ValueError("a saved cookie is an object with the fields " + ", ".join(_KINDS))
     for name, kinds in _KINDS.items():
         field = value[name]
-        if type(field) not in kinds or (isinstance(field, str) and _UNSAFE.search(field)):
+        if type(field) not in kinds or (isinstance(field, str) and not sendable(field)):
             raise ValueError(f"a saved cookie has a bad {name}")
     if not value["domain"] or not value["path"].startswith("/") or ";" in value["name"] + value["value"]:
         raise ValueError("a saved cookie has no domain, no absolute path, or a ';' in its name or value")

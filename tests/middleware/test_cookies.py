@@ -6,6 +6,7 @@ import asyncio
 import json
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -15,6 +16,7 @@ from asynchttp import Client, Cookie, CookieJar, InvalidURL, Request, Response, 
 from asynchttp.middleware.cookies import AiohttpJar, as_jar, jar_of
 from asynchttp.testing import MockTransport, VirtualClock
 from asynchttp.transports.stream import StreamResponse
+from asynchttp.values.unset import UNSET
 from tests.servers.app import serve
 
 A, B = "https://a.example", "https://b.example"
@@ -169,10 +171,14 @@ async def test_cookies_and_redirects(pair, how, status):
     """Rule 35 over the public pairs: to the origin that was written, and to no other."""
     transport = _transport((status, pair["to"]))
     secret = {"session": "5ecret"}
-    options = {"cookies": {URL(pair["from"]).origin(): secret}} if how == "client cookies" else {}
-    call = {"cookies": {"cookies": secret}, "client cookies": {}, "header": {"headers": {"Cookie": "session=5ecret"}}}
-    async with Client(transport=transport, **options) as client:
-        await client.get(pair["from"], **call["cookies" if how == "cookies=" else how])
+    given = {str(URL(pair["from"]).origin()): secret} if how == "client cookies" else UNSET
+    call: Any = {
+        "cookies=": {"cookies": secret},
+        "client cookies": {},
+        "header": {"headers": {"Cookie": "session=5ecret"}},
+    }
+    async with Client(transport=transport, cookies=given) as client:
+        await client.get(pair["from"], **call[how])
     assert _sent(transport) == ["session=5ecret", None if pair["cross_origin_strip"] else "session=5ecret"]
 
 
@@ -247,6 +253,8 @@ async def test_a_jar_of_aiohttps_kind():
         assert client.cookies is jar
     assert _sent(transport) == ["mine=0", None, "mine=0; a=1", "a=call; mine=0"]
     assert jar.filter_cookies(URL(B))["b"].value == "2 3"
+    jar.update_cookies({"odd": "\udcff"}, URL(A))
+    assert AiohttpJar(jar).pairs(URL(A)) == [("mine", "0"), ("a", "1")]
 
 
 @pytest.mark.asyncio
@@ -260,7 +268,7 @@ async def test_a_jar_that_raises_leaves_no_stream_open():
     opened = []
 
     def handler(request):
-        opened.append(StreamResponse(200, headers=[("Set-Cookie", "a=1")], stream=_Endless(), request=request))
+        opened.append(StreamResponse(200, headers={"Set-Cookie": "a=1"}, stream=_Endless(), request=request))
         return opened[-1] if len(opened) == 1 else Response(200, headers=[("Set-Cookie", "a=1")])
 
     async with Client(transport=MockTransport(handler), cookies=Broken()) as client:
@@ -379,6 +387,15 @@ def test_what_cannot_be_set_is_told(arguments, options, error, match):
     """Unlike a server, a user hears why."""
     with pytest.raises(error, match=match):
         CookieJar().set(*arguments, **options)
+
+
+def test_a_cookie_of_another_jar():
+    """It is kept as it is; one made by hand that would end the header is refused (rule 37)."""
+    jar = CookieJar()
+    jar.keep(Cookie(name="a", value="1", domain="example.com", host_only=False))
+    assert jar.header_for("https://www.example.com") == "a=1"
+    with pytest.raises(ValueError, match="bad value"):
+        jar.keep(Cookie(name="a", value="1\r\nX: y", domain="example.com"))
 
 
 def test_an_answer_can_be_read_by_hand():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,10 @@ from asynchttp.values.errors import InvalidURL
 
 NOW = 1_700_000_000.0
 HTTPS = "https://www.example.com/shop/cart"
+
+
+def _parse(text) -> Any:
+    return parse_set_cookie(text)
 
 
 def _store(*lines, url=HTTPS, now=NOW):
@@ -89,7 +94,7 @@ def _each_suffix_rule(request, monkeypatch):
 )
 def test_what_may_not_be_set(line, url, why):
     """RFC 6265bis, 5.7; with and without the list of public suffixes."""
-    decision = judge(parse_set_cookie(line), URL(url), NOW)
+    decision = judge(_parse(line), URL(url), NOW)
     assert isinstance(decision, Refused)
     assert why in decision.reason
     assert not _store(line, url=url).domains
@@ -122,7 +127,7 @@ def test_what_may_not_be_set(line, url, why):
 )
 def test_what_is_kept(line, url, domain, host_only, path):
     """Host-only, Domain, default path, prefixes; a Domain that is the host and public makes it host-only."""
-    cookie = judge(parse_set_cookie(line), URL(url), NOW)
+    cookie = judge(_parse(line), URL(url), NOW)
     assert isinstance(cookie, Cookie)
     assert (cookie.domain, cookie.host_only, cookie.path, cookie.expires) == (domain, host_only, path, None)
     assert len(_store(line, "", "\0", url=url).cookies(NOW)) == 1  # and what is no cookie changes nothing
@@ -224,7 +229,7 @@ def test_http_does_not_replace_what_https_set(line, url, kept):
     """RFC 6265bis, 5.7, step 16: nobody on the way may hide a Secure cookie behind one of his."""
     secure = "a=good; Secure; Path=/shop" if "Path=/s" in line and "shop" not in line else "a=good; Secure; Path=/"
     store = _store(secure)
-    assert (store.set(parse_set_cookie(line), URL(url), NOW) is None) is kept
+    assert (store.set(_parse(line), URL(url), NOW) is None) is kept
     assert "a=good" in _sent(store)
 
 
@@ -370,8 +375,8 @@ def test_the_store_agrees_with_a_list(steps):
         now = NOW + later
         model = [cookie for cookie in model if cookie.expires is None or cookie.expires > now]
         store._purge(store._all(), now)
-        cookie = judge(parse_set_cookie(line), at, now)
-        refused = store.set(parse_set_cookie(line), at, now)
+        cookie = judge(_parse(line), at, now)
+        refused = store.set(_parse(line), at, now)
         assert isinstance(cookie, Refused) <= (refused is not None)
         if refused is None:
             assert isinstance(cookie, Cookie)

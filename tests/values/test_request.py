@@ -344,3 +344,41 @@ def test_the_origin_is_worked_out_once():
     request = Request("GET", "https://example.com/a")
     assert request.origin == "https://example.com:443"
     assert request.origin is request.origin
+
+
+def test_cookies_become_a_header():
+    """`cookies` is kept as pairs beside the Cookie header that it becomes; replace changes both."""
+    request = Request("GET", "https://example.com/", cookies={"a": "1", "b": "2"})
+    assert (request.cookies, request.headers["Cookie"]) == ((("a", "1"), ("b", "2")), "a=1; b=2")
+    other = request.replace(cookies={"c": "3"})
+    assert (other.cookies, other.headers.getall("Cookie")) == ((("c", "3"),), ["c=3"])
+    for bare in (
+        request.replace(cookies=None),
+        request.replace(cookies={}),
+        Request("GET", "https://example.com/", cookies={}),
+    ):
+        assert "Cookie" not in bare.headers
+        assert not bare.cookies
+    assert Request("GET", "https://example.com/").replace(cookies={"a": "1"}).headers["Cookie"] == "a=1"
+    assert pickle.loads(pickle.dumps(request)).cookies == request.cookies
+
+
+def test_replaced_headers_replace_cookies_too():
+    """A Cookie header of the caller's own, or none, is no longer what `cookies` said; the same one still is."""
+    request = Request("GET", "https://example.com/", cookies={"a": "1"})
+    assert request.replace(headers={**request.headers, "X": "1"}).cookies == (("a", "1"),)
+    for headers in ({}, {"Cookie": "mine=1"}):
+        assert request.replace(headers=headers).cookies is None
+    mine = Request("GET", "https://example.com/", headers={"Cookie": "mine=1"})
+    assert mine.cookies is None
+    assert mine.replace(cookies=None).headers["Cookie"] == "mine=1"
+
+
+def test_cookies_beside_a_cookie_header():
+    """One of the two: nobody could tell which one was meant."""
+    with pytest.raises(ValueError, match="Cookie header"):
+        Request("GET", "https://example.com/", cookies={"a": "1"}, headers={"cookie": "b=2"})
+    with pytest.raises(ValueError, match="the value of 'a'"):
+        Request("GET", "https://example.com/", cookies={"a": "1;"})
+    with pytest.raises(TypeError, match="cookies"):
+        Request("GET", "https://example.com/", cookies="a=1")

@@ -29,6 +29,7 @@ from asynchttp.policy.failures import MaxFailures
 from asynchttp.policy.followup import Redirects
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
+from asynchttp.policy.rate import RateLimit
 from asynchttp.policy.reconnect import Reconnect
 from asynchttp.policy.retry import IDEMPOTENT, Retry
 from asynchttp.policy.sse import Event
@@ -134,6 +135,7 @@ __all__ = [
     "ProxyError",
     "Queue",
     "QueueTimeout",
+    "RateLimit",
     "ReadError",
     "ReadTimeout",
     "Reconnect",

@@ -163,6 +163,19 @@ def check_priority(value: object) -> int:
     return value
 
 
+def check_cost(value: object) -> float:
+    """What a call takes of a rate: a number that is not negative and finite; 0 takes nothing.
+
+    Raises:
+        ValueError, TypeError: anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"cost must be a number, not {kind_of(value)}")
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"cost must be finite and not negative, not {value!r}")
+    return value
+
+
 def check_idempotency_key(value: object) -> str:
     """The key that makes a request safe to repeat: visible ASCII, spaces inside allowed.
 

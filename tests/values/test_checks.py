@@ -347,3 +347,19 @@ def test_checked_text_can_be_encoded(text):
 def test_the_examples_run():
     """The docstrings tell the truth."""
     assert doctest.testmod(module).failed == 0
+
+
+def test_a_cost_is_a_number_from_0_on():
+    """What a call takes of a rate; 0 takes nothing."""
+    assert [module.check_cost(cost) for cost in (0, 1, 2.5)] == [0, 1, 2.5]
+    wrong: list[tuple[object, type[Exception]]]
+    wrong = [
+        (-1, ValueError),
+        (float("inf"), ValueError),
+        (float("nan"), ValueError),
+        ("1", TypeError),
+        (True, TypeError),
+    ]
+    for value, error in wrong:
+        with pytest.raises(error, match="cost must be"):
+            module.check_cost(value)

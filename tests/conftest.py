@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["interrupt_main", "nothing_left", "open_sockets"]
 
-pytest_plugins = ["asynchttp.contrib.pytest_plugin"]  # as a user's pytest loads it from the entry point
+pytest_plugins = [
+    "asynchttp.contrib.pytest_plugin",  # as a user's pytest loads it from the entry point
+    "tests.canary",
+]
 
 
 def pytest_asyncio_loop_factories(config, item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -24,7 +24,7 @@ from asynchttp.values.unset import UNSET
 from asynchttp.values.url import add_params, origin_of, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from yarl import URL
 
@@ -235,12 +235,15 @@ class Request:
         new.tag = copy.deepcopy(self.tag, memo)
         return new
 
-    def to_dict(self) -> dict[str, Any]:
-        """Method, URL, headers (secrets masked), priority and tag, for logs and tables."""
+    def to_dict(self, sensitive: Collection[str] = ()) -> dict[str, Any]:
+        """Method, URL, headers (secrets masked), priority and tag, for logs and tables.
+
+        `sensitive` has more names of headers to mask, such as a client's `sensitive_headers`, which a request does not know.
+        """
         return {
             "method": self.method,
             "url": mask_url(self.url),
-            "headers": mask_headers(self.headers),
+            "headers": mask_headers(self.headers, sensitive),
             "priority": self.priority,
             "tag": self.tag,
         }

@@ -22,6 +22,7 @@ from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.cookies import CookieJar
 from asynchttp.middleware.observe import LogEvents
 from asynchttp.policy.backoff import Backoff
+from asynchttp.policy.breaker import CircuitBreaker
 from asynchttp.policy.budget import RetryBudget
 from asynchttp.policy.credentials import ApiKeyAuth, Auth, BasicAuth, BearerAuth
 from asynchttp.policy.digest import DigestAuth
@@ -77,6 +78,7 @@ from asynchttp.values.events import (
     AttemptStarted,
     CallFinished,
     CallStarted,
+    CircuitChanged,
     Detoured,
     Redirected,
     RetryRefused,
@@ -104,6 +106,8 @@ __all__ = [
     "CallFinished",
     "CallStarted",
     "CertificateError",
+    "CircuitBreaker",
+    "CircuitChanged",
     "CircuitOpen",
     "Client",
     "ClientClosed",

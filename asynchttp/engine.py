@@ -7,7 +7,9 @@ From the outside in; a policy that is switched off is not in the list::
     exchange             credentials, redirects                      once a hop
     cookies              from the jar, and into it                   once a hop
     retry                budget; nothing is held while it sleeps     once a hop
+    breaker              asked before a call queues                  once an attempt
     limits               a slot                                      once an attempt
+    breaker              asked again; told of the outcome            once an attempt
     attempt              its clock, its record, its body             once an attempt
     network_middlewares  the user's                                  once an attempt
     transport            bytes
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from asynchttp.middleware.attempt import PHASES, AttemptLayer, phase_of
 from asynchttp.middleware.auth import Keyring, Signer
+from asynchttp.middleware.breaker import Asking, BreakerLayer, Circuits
 from asynchttp.middleware.chain import wrap
 from asynchttp.middleware.cookies import CookieLayer
 from asynchttp.middleware.exchange import Exchange
@@ -30,6 +33,7 @@ from asynchttp.middleware.limits import LimitsLayer
 from asynchttp.middleware.observe import Observe, Observers
 from asynchttp.middleware.retry import RetryLayer
 from asynchttp.policy.admission import Admission, Group
+from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
 from asynchttp.policy.retry import NOT_RETRYABLE, RETRY_OFF
 from asynchttp.runtime.call import call_of
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from asynchttp.middleware.cookies import Jar
+    from asynchttp.policy.breaker import CircuitBreaker
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.credentials import Auth
     from asynchttp.policy.limits import Limits
@@ -74,7 +79,7 @@ class Layers:
 class State:
     """What clients that come from one another share, as far as they do not change it."""
 
-    __slots__ = ("budget", "clock", "cookies", "deadlines", "gate", "keyring", "random", "transport")
+    __slots__ = ("budget", "circuits", "clock", "cookies", "deadlines", "gate", "keyring", "random", "transport")
 
     def __init__(
         self,
@@ -91,8 +96,13 @@ class State:
         self.deadlines = Deadlines(clock)
         self.gate = Gate(Admission(limits.concurrency, limits.per_host))
         self.budget = None if budget is None else Budget(budget)
+        self.circuits: Circuits | None = None
         self.cookies: Jar | None = None
         self.keyring = Keyring()
+
+    def break_by(self, breaker: CircuitBreaker | None) -> None:
+        """Begin with every circuit closed; None has none."""
+        self.circuits = None if breaker is None else Circuits(Breaker(breaker), self.clock, self.deadlines)
 
 
 class Engine:
@@ -121,8 +131,14 @@ class Engine:
         # The user's middlewares get every answer with its body on the wire.
         whole = not layers.network_middlewares
         handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body, whole=whole).handle
+        circuits = state.circuits
+        if circuits is not None:
+            circuits.join(state.gate)
+            handler = BreakerLayer(handler, circuits, clock, observers).handle
         if limits:
             handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
+        if circuits is not None:
+            handler = Asking(handler, circuits, clock).handle
         if retry:
             handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
         if state.cookies is not None:

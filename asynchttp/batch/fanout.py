@@ -67,7 +67,7 @@ class FanOut:
         """Read nothing and start nothing yet."""
         self.work = work
         self.pulled = self.pending = self.finished = self.failed = self.skipped = self.cancelled = 0
-        self.group = Group(concurrency)
+        self.group = Group(concurrency, patient=True)
         self.started = False
         self.ended: str | None = None  # why intake was stopped for good, if it was
         self._deadlines = deadlines

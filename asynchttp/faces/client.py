@@ -58,6 +58,7 @@ class Client(Lasting, Verbs, Submitting):
         timeout: seconds in total, a `Timeout`, or None for no limit at all.
         retry: when a failed attempt is repeated (`Retry`); None never does.
         budget: what retries may draw (`RetryBudget`); None sets no bound.
+        breaker: when an origin that fails is given a rest (`CircuitBreaker`); None never does.
         redirects: how many to follow (an int), or a `Redirects`; 0 follows none.
         raise_for_status: True raises `StatusError` for 400 and above; a callable says which answers to refuse.
         max_body: bytes of a buffered, decoded body; `BodyTooLarge` beyond. None for no bound.
@@ -248,6 +249,24 @@ class Client(Lasting, Verbs, Submitting):
         new = object.__new__(type(self))
         new._core = self._core.child(changes)
         return new
+
+    def isolate(self, url: str | URL) -> None:
+        """Send nothing more to the origin of `url`, until `restore`: calls fail with `CircuitOpen`; what runs goes on.
+
+        Raises:
+            ValueError: the client has no breaker, or `url` is none.
+        """
+        circuits, origin = self._core.circuit(url)
+        circuits.isolate(origin)
+
+    def restore(self, url: str | URL) -> None:
+        """Send to the origin of `url` again, whether it was isolated or failed.
+
+        Raises:
+            ValueError: the client has no breaker, or `url` is none.
+        """
+        circuits, origin = self._core.circuit(url)
+        circuits.restore(origin)
 
     async def aclose(self, grace: float = 0) -> None:
         """Take no more calls, let those under way finish for `grace` seconds, end the rest with `ClientClosed`.

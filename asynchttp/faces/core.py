@@ -27,13 +27,14 @@ from asynchttp.values.errors import ClientClosed
 from asynchttp.values.request import NO_HEADERS, Request
 from asynchttp.values.timeout import Clocks, as_timeout
 from asynchttp.values.unset import UNSET
-from asynchttp.values.url import absolute_url, add_params, origin_of
+from asynchttp.values.url import absolute_url, add_params, origin_of, parse_url
 from asynchttp.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asynchttp.batch.fanout import FanOut
+    from asynchttp.middleware.breaker import Circuits
     from asynchttp.values.timeout import Timeout
 
 CLOSING: Final = 1.0  # seconds that a cancelled call may take to unwind before it is left behind, with a warning
@@ -167,6 +168,16 @@ class Core:
         chosen: Callable[[Any], bool] = accept
         return chosen
 
+    def circuit(self, url: Any) -> tuple[Circuits, str]:
+        """The breaker's circuits, and the origin of `url` there.
+
+        Raises:
+            ValueError: there is no breaker.
+        """
+        if self.state.circuits is None:
+            raise ValueError("this client has no breaker; make it with breaker=asynchttp.CircuitBreaker()")
+        return self.state.circuits, origin_of(absolute_url(parse_url(url), self.base))
+
     # ── life ─────────────────────────────────────────────────────────────────
 
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -282,6 +293,7 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
         dice = getattr(clock, "random", random.random)
         state = engine.State(settings.make_transport(), settings.limits, settings.budget, clock, dice)
         state.cookies = settings.make_jar()
+        state.break_by(settings.breaker)
         return state
     shared = parent.state
     transport = settings.make_transport() if WIRE & changes else shared.transport
@@ -294,6 +306,10 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
         state.gate = shared.gate
     if "budget" not in changes:
         state.budget = shared.budget
+    if "breaker" in changes:
+        state.break_by(settings.breaker)
+    else:
+        state.circuits = shared.circuits
     return state
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from asynchttp.faces.callbacks import Callback
+    from asynchttp.policy.breaker import CircuitBreaker
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.failures import ErrorPolicy
     from asynchttp.policy.limits import Limits
@@ -65,6 +66,7 @@ class ClientOptions(TypedDict, total=False):
     timeout: Any
     retry: Retry | None
     budget: RetryBudget | None
+    breaker: CircuitBreaker | None
     redirects: Any
     raise_for_status: Any
     max_body: int | None

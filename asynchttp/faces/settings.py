@@ -14,6 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from asynchttp import engine
 from asynchttp.middleware.cookies import as_jar
 from asynchttp.policy.auth import bind_auth
+from asynchttp.policy.breaker import CircuitBreaker
 from asynchttp.policy.budget import RetryBudget
 from asynchttp.policy.decode import accept_encoding
 from asynchttp.policy.followup import as_redirects
@@ -52,6 +53,7 @@ class Settings:
     timeout: Any = DEFAULT_TIMEOUT
     retry: Retry | None = Retry()
     budget: RetryBudget | None = RetryBudget()
+    breaker: CircuitBreaker | None = None
     redirects: Any = 10
     raise_for_status: Any = False
     max_body: int | None = MAX_BODY
@@ -71,6 +73,7 @@ class Settings:
         _check_type("limits", self.limits, Limits)
         _check_type("retry", self.retry, Retry, none="switches retries off")
         _check_type("budget", self.budget, RetryBudget, none="means no bound")
+        _check_type("breaker", self.breaker, CircuitBreaker, none="switches it off")
         _check_type("network", self.network, Network, none="means the defaults")
         check_count("max_body", self.max_body, none=True)
         if not isinstance(self.raise_for_status, bool) and not callable(self.raise_for_status):

@@ -174,6 +174,14 @@ class SyncClient(SyncLasting, SyncVerbs, SyncSubmitting):
         new._owner = False
         return new
 
+    def isolate(self, url: str | URL) -> None:
+        """`Client.isolate`: send nothing more to this origin."""
+        self._portal.call(self._client.isolate, url)
+
+    def restore(self, url: str | URL) -> None:
+        """`Client.restore`: send to this origin again."""
+        self._portal.call(self._client.restore, url)
+
     def close(self, grace: float = 0) -> None:
         """Take no more calls, let those under way finish for `grace` seconds, end the rest with `ClientClosed`.
 

@@ -12,6 +12,7 @@ from asynchttp.values.events import (
     AttemptStarted,
     CallFinished,
     CallStarted,
+    CircuitChanged,
     Detoured,
     Redirected,
     RetryRefused,
@@ -123,6 +124,9 @@ def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911  one re
             return level, f"not retried after attempt {attempt.number}: {reason}"
         case Redirected(status=status, to=to, cross_origin=cross_origin):
             return logging.DEBUG, f"{status} to {mask_url(to.url)}{', secrets dropped' if cross_origin else ''}"
+        case CircuitChanged(old=old, new=new, wait=wait):
+            rest = "" if wait is None else f", next probe in {wait:.3f} s"
+            return level, f"circuit {old} -> {new}{rest}"
         case CallFinished(status=status, error=error, attempts=attempts, elapsed=elapsed):
             came = status if error is None else f"{type(error).__name__}: {mask_text(str(error))}"
             return (logging.DEBUG if error is None else level), f"{came} after {attempts} attempts, {elapsed:.3f} s"

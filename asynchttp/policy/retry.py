@@ -32,6 +32,7 @@ from asynchttp.values.checks import check_count, check_method, check_seconds
 from asynchttp.values.errors import (
     BodyTooLarge,
     CertificateError,
+    CircuitOpen,
     ClientClosed,
     DecodeError,
     HTTPError,
@@ -75,6 +76,7 @@ _NEVER: Final = (
     RedirectError,
     TotalTimeout,
     QueueTimeout,
+    CircuitOpen,
     ClientClosed,
     BodyTooLarge,
     DecodeError,

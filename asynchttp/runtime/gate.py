@@ -17,7 +17,7 @@ class Gate:
     Cancelling `wait` takes the ticket back, wherever it was, so that no slot is lost.
     """
 
-    __slots__ = ("admission",)
+    __slots__ = ("__weakref__", "admission")
 
     def __init__(self, admission: Admission) -> None:
         """Stand in front of `admission`."""

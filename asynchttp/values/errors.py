@@ -266,7 +266,15 @@ class StreamConsumed(RequestError):
 
 
 class CircuitOpen(RequestError):
-    """The circuit breaker of this origin is open; nothing was sent."""
+    """The circuit breaker of this origin is open; nothing was sent.
+
+    Attributes:
+        state: of the circuit: "open", "half-open" (a probe is under way) or "isolated" (by hand).
+        probe_in: seconds until the next probe may be sent; 0 while one is under way, None if isolated.
+    """
+
+    state: str = "open"
+    probe_in: float | None = None
 
     def __init__(self, message: str = "", *, sent: bool | None = False, **facts: Any) -> None:
         """As `HTTPError`, with ``sent=False``."""

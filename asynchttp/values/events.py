@@ -76,6 +76,16 @@ class Redirected(NamedTuple):
     at: float
 
 
+class CircuitChanged(NamedTuple):
+    """A circuit of the breaker went from `old` to `new`; `wait` is seconds until its next probe, where it has opened."""
+
+    request: Request
+    old: str
+    new: str
+    wait: float | None
+    at: float
+
+
 class CallFinished(NamedTuple):
     """A call ended with a status or an error, after `elapsed` seconds and `attempts` attempts."""
 
@@ -88,6 +98,14 @@ class CallFinished(NamedTuple):
 
 
 Event: TypeAlias = (
-    CallStarted | AttemptStarted | Detoured | AttemptFinished | RetryScheduled | RetryRefused | Redirected | CallFinished
+    CallStarted
+    | AttemptStarted
+    | Detoured
+    | AttemptFinished
+    | RetryScheduled
+    | RetryRefused
+    | Redirected
+    | CircuitChanged
+    | CallFinished
 )
 Observer: TypeAlias = "Callable[[Event], object]"

@@ -1,0 +1,213 @@
+"""Ask the circuit breaker before an attempt queues and when it is let in, and tell it what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import TYPE_CHECKING, Any, assert_never
+
+from asynchttp.policy.breaker import Change, Permit, Refused, Verdict, judge
+from asynchttp.runtime.gate import wake
+from asynchttp.values.errors import CircuitOpen
+from asynchttp.values.events import CircuitChanged
+from asynchttp.values.masking import mask_url
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from asynchttp.middleware.observe import Observers
+    from asynchttp.policy.breaker import Breaker
+    from asynchttp.runtime.call import Call
+    from asynchttp.runtime.clock import Clock
+    from asynchttp.runtime.deadlines import Deadlines, Entry
+    from asynchttp.runtime.gate import Gate
+    from asynchttp.values.protocols import Handler
+    from asynchttp.values.request import Request
+
+
+class RefusedError(Exception):
+    """An attempt was let in by the limits, and the circuit lets nothing pass."""
+
+    def __init__(self, refused: Refused) -> None:
+        """Keep why."""
+        super().__init__(refused)
+        self.refused = refused
+
+
+class Circuits:
+    """The circuits of a client, and the queue in which items of a fan-out wait for their probes.
+
+    While a circuit is open its host is held; when its cooldown is over, one item is let in beside what runs. An item that
+    finds another to be the probe goes back to the queue. Single calls do not wait, so nothing holds them.
+    """
+
+    __slots__ = ("_clock", "_deadlines", "_gates", "_timers", "breaker")
+
+    def __init__(self, breaker: Breaker, clock: Clock, deadlines: Deadlines) -> None:
+        """Hold nothing yet."""
+        self.breaker = breaker
+        #: More than one where a client that came from another has limits of its own.
+        self._gates: weakref.WeakSet[Gate] = weakref.WeakSet()
+        self._timers: dict[Hashable, Entry] = {}
+        self._clock = clock
+        self._deadlines = deadlines
+
+    def join(self, gate: Gate) -> None:
+        """Hold hosts in this queue, too; again does nothing."""
+        self._gates.add(gate)
+
+    def parks(self, call: Call) -> bool:
+        """Whether `call` waits for the probe."""
+        return call.group.patient and self.breaker.settings.park
+
+    def hold(self, key: Hashable) -> None:
+        """Let no item in until something is known; O(1)."""
+        if self.breaker.settings.park:
+            for gate in self._gates:
+                gate.admission.hold(key)
+
+    def follow(self, change: Change) -> None:
+        """Hold or release the host as the new state of its circuit asks; O(1) but for what is let in."""
+        if not self.breaker.settings.park:
+            return
+        key = change.key
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            self._deadlines.discard(timer)
+        if change.due is None:
+            self._release(key, None)
+        else:
+            self.hold(key)
+            self._timers[key] = self._deadlines.add(change.due, self._cooled, key)
+
+    def _cooled(self, key: Hashable) -> None:
+        """The cooldown is over; where a single call is the probe already, what is let in comes back to the queue."""
+        del self._timers[key]
+        self._release(key, 1)
+
+    def _release(self, key: Hashable, slots: int | None) -> None:
+        for gate in self._gates:
+            wake(gate.admission.release(key, slots))
+
+    def isolate(self, key: Hashable) -> None:
+        """Let nothing pass until `restore`; what waits for a probe is let in, to learn that there will be none."""
+        self.follow(self.breaker.isolate(key, self._clock.now()))
+
+    def restore(self, key: Hashable) -> None:
+        """Let everything pass again."""
+        self.follow(self.breaker.restore(key, self._clock.now()))
+
+
+class BreakerLayer:
+    """Lets an attempt pass where its circuit does; stands inside the limits, `Asking` before them."""
+
+    __slots__ = ("_breaker", "_circuits", "_clock", "_next", "_observers")
+
+    def __init__(self, handler: Handler, circuits: Circuits, clock: Clock, observers: Observers) -> None:
+        """Wrap `handler`."""
+        self._next = handler
+        self._circuits = circuits
+        self._breaker = circuits.breaker
+        self._clock = clock
+        self._observers = observers
+
+    async def handle(self, request: Request) -> Any:
+        """One attempt, whose outcome counts.
+
+        Raises:
+            RefusedError: the circuit lets nothing pass.
+        """
+        started = self._clock.now()
+        permit = self._breaker.enter(request.origin, started)
+        match permit:
+            case Permit(probe=probe):
+                if probe:
+                    self._circuits.hold(request.origin)
+                    self._tell(request, Change(request.origin, "open", "half-open", None), started)
+            case Refused():
+                raise RefusedError(permit)
+            case _:
+                assert_never(permit)
+        try:
+            answer = await self._next(request)
+        except BaseException as error:
+            self._settle(request, permit, _judge(error, request, self._clock.now() - started))
+            raise
+        self._settle(request, permit, "failure" if answer.status >= 500 else "success")
+        return answer
+
+    def _settle(self, request: Request, permit: Permit, verdict: Verdict) -> None:
+        now = self._clock.now()
+        change = self._breaker.settle(permit, verdict, now)
+        if change is not None:
+            self._circuits.follow(change)
+            self._tell(request, change, now)
+
+    def _tell(self, request: Request, change: Change, now: float) -> None:
+        if self._observers:
+            wait = None if change.due is None else max(0.0, change.due - now)
+            self._observers.tell(CircuitChanged(request, change.old, change.new, wait, now))
+
+
+class Asking:
+    """Refuses a single call before it queues, and sends an item of a fan-out back into the queue."""
+
+    __slots__ = ("_breaker", "_circuits", "_clock", "_next")
+
+    def __init__(self, handler: Handler, circuits: Circuits, clock: Clock) -> None:
+        """Wrap `handler`."""
+        self._next = handler
+        self._circuits = circuits
+        self._breaker = circuits.breaker
+        self._clock = clock
+
+    async def handle(self, request: Request) -> Any:
+        """One attempt, or as many times in the queue as it takes to be let in when the circuit is closed.
+
+        Raises:
+            CircuitOpen: the origin rests, and this call does not wait.
+        """
+        call: Call = request._call
+        if call.ticket is None:  # else it has waited in the queue already, and is asked again at once
+            refused = self._breaker.ask(request.origin, self._clock.now())
+            if refused is not None:
+                self._wait(request, call, refused)
+        while True:
+            try:
+                return await self._next(request)
+            except RefusedError as error:
+                self._wait(request, call, error.refused)
+
+    def _wait(self, request: Request, call: Call, refused: Refused) -> None:
+        """Let it wait for the probe, if there will be one and it may."""
+        if refused.wait is None or not self._circuits.parks(call):
+            raise _circuit_open(request, call, refused, self._clock.now()) from None
+        self._circuits.hold(request.origin)
+
+
+def _judge(error: BaseException, request: Request, spent: float) -> Verdict:
+    """What the end of an attempt says about its origin; a `total` that it used up for the most part is a timeout."""
+    call: Call = request._call
+    if isinstance(error, asyncio.CancelledError) and call.guard is not None and call.guard.reason == "total":
+        return "failure" if spent >= (call.clocks.total or 0.0) / 2 else "nothing"
+    return judge(error)
+
+
+def _circuit_open(request: Request, call: Call, refused: Refused, now: float) -> CircuitOpen:
+    elapsed = now - call.started
+    where = f"{request.method} {mask_url(request.url)}, attempt {len(call.attempts) + 1}, after {elapsed:.3g} s"
+    if refused.wait is None:
+        why = f"{request.origin} was isolated by hand, until client.restore()"
+    else:
+        next_ = f"the next probe may be sent in {refused.wait:.3g} s" if refused.wait else "a probe is under way"
+        why = f"too much of what was sent to {request.origin} failed; {next_}"
+    msg = f"circuit open, nothing was sent: {why} [{where}]"
+    return CircuitOpen(
+        msg,
+        request=request,
+        attempts=call.attempts,
+        elapsed=elapsed,
+        sent=None if call.attempts else False,
+        state=refused.state,
+        probe_in=refused.wait,
+    )

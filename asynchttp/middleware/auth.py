@@ -121,14 +121,11 @@ class Signer:
         watch = call.watch
         if watch is None:
             return await _Hop(self, self._keyring.of(auth, request.origin), request, send, exchange).run()
-        patient = call.watch = _Patient(watch, auth)
+        call.watch = _Patient(watch, auth)
         try:
-            answer = await _Hop(self, self._keyring.of(auth, request.origin), request, send, exchange).run()
+            return await _Hop(self, self._keyring.of(auth, request.origin), request, send, exchange).run()
         finally:
             call.watch = watch
-        if patient.held:
-            watch.arrived(answer if isinstance(answer, StreamResponse) else StreamResponse.of(answer))
-        return answer
 
     async def refresh(self, hop: _Hop, answer: Any) -> bool:
         """Renew the grant, or wait for who does; whether there is a new one.
@@ -331,30 +328,21 @@ def adopt(signed: Any, request: Request, auth: Auth) -> Request:
 
 
 class _Patient:
-    """Looks on in the place of another, who is not told of an answer that may be refused."""
+    """Looks on in the place of another, who hears of an answer that may be refused only when the call has ended."""
+
+    __slots__ = ("_auth", "_watch", "began", "received", "sent", "uploads")
 
     def __init__(self, watch: Watch, auth: Auth) -> None:
         self._watch = watch
         self._auth = auth
-        self.held = False
-
-    def began(self) -> None:
-        self.held = False
-        self._watch.began()
-
-    def uploads(self, total: int | None) -> None:
-        self._watch.uploads(total)
-
-    def sent(self, size: int) -> None:
-        self._watch.sent(size)
+        self.began = watch.began
+        self.uploads = watch.uploads
+        self.sent = watch.sent
+        self.received = watch.received
 
     def arrived(self, answer: Any) -> None:
-        self.held = self._auth.refused(answer)
-        if not self.held:
+        if not self._auth.refused(answer):
             self._watch.arrived(answer)
-
-    def received(self, size: int) -> None:
-        self._watch.received(size)
 
 
 def _draw() -> str:

@@ -13,6 +13,7 @@ from asynchttp.faces.client import Client
 from asynchttp.faces.combine import all_, first, race, settle, some
 from asynchttp.faces.functions import amap, run
 from asynchttp.faces.future import Future
+from asynchttp.faces.netrc import NetrcAuth
 from asynchttp.faces.oneliners import delete, gather, get, head, options, patch, post, put, query, request
 from asynchttp.faces.queue import Queue
 from asynchttp.faces.sync import SyncClient, SyncResults
@@ -132,6 +133,7 @@ __all__ = [
     "Lines",
     "LogEvents",
     "MaxFailures",
+    "NetrcAuth",
     "Network",
     "NetworkError",
     "Progress",

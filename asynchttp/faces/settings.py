@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp import engine
+from asynchttp.faces.netrc import NetrcAuth
 from asynchttp.middleware.cookies import as_jar
 from asynchttp.policy.auth import bind_auth
 from asynchttp.policy.breaker import CircuitBreaker
@@ -137,7 +138,7 @@ class Settings:
             TypeError: an unknown name.
         """
         self._check_known(changes)
-        if "base_url" in changes and "auth" not in changes and self.auth is not None:
+        if "base_url" in changes and "auth" not in changes and not (self.auth is None or hasattr(self.auth, "for_origin")):
             changes = {**changes, "auth": dict(bind_auth(self.auth, self.base()))}
         if "base_url" in changes and "cookies" not in changes and isinstance(self.cookies, Mapping):
             changes = {**changes, "cookies": UNSET}  # they are in the jar, which is shared, and bound to their origin
@@ -194,7 +195,7 @@ class Settings:
             observers=tuple(self.observers),
             middlewares=tuple(self.middlewares),
             network_middlewares=tuple(self.network_middlewares),
-            auth=bind_auth(self.auth, self.base()),
+            auth=bind_auth(self.auth, self.base(), NetrcAuth.of_environment() if self.trust_env else None),
             sensitive=frozenset(name.lower() for name in self.sensitive_headers),
             max_body=self.max_body,
         )

@@ -138,8 +138,9 @@ class Settings:
             TypeError: an unknown name.
         """
         self._check_known(changes)
-        if "base_url" in changes and "auth" not in changes and not (self.auth is None or hasattr(self.auth, "for_origin")):
-            changes = {**changes, "auth": dict(bind_auth(self.auth, self.base()))}
+        if "base_url" in changes and "auth" not in changes and self.auth is not None:
+            knows = hasattr(self.auth, "for_origin")
+            changes = {**changes, "auth": self.auth if knows else dict(bind_auth(self.auth, self.base()))}
         if "base_url" in changes and "cookies" not in changes and isinstance(self.cookies, Mapping):
             changes = {**changes, "cookies": UNSET}  # they are in the jar, which is shared, and bound to their origin
         if (

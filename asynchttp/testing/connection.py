@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from asynchttp.testing.steps import (
+    AnyStep,
     Cut,
     Drip,
     Endless,
@@ -24,7 +25,6 @@ from asynchttp.testing.steps import (
     Rst,
     Send,
     Stall,
-    Step,
     Wait,
 )
 from asynchttp.testing.tls import TlsSide
@@ -32,6 +32,8 @@ from asynchttp.testing.wire import ReceivedRequest, RequestParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from asynchttp.testing.steps import Step
 
 __all__ = ["Connection", "PeerGone"]
 
@@ -173,13 +175,21 @@ class Connection:
     # ── scripts ──────────────────────────────────────────────────────────────
 
     async def play(self, steps: Sequence[Step]) -> None:
-        """Do these steps in order; one that closes is the last."""
+        """Do these steps in order; one that closes is the last.
+
+        Raises:
+            TypeError: one of them is no step.
+        """
         for step in steps:
+            if not isinstance(step, AnyStep):
+                hint = f"; write {step.__name__}(...)" if isinstance(step, type) else ""
+                msg = f"a script is made of the steps in asynchttp.testing.steps, not of {step!r}{hint}"
+                raise TypeError(msg)
             await self._do(step)
             if self.closed:
                 return
 
-    async def _do(self, step: Step) -> None:  # noqa: PLR0912  one case for each step
+    async def _do(self, step: AnyStep) -> None:  # noqa: PLR0912  one case for each step
         match step:
             case Send(data):
                 await self.send(data)

@@ -49,7 +49,7 @@ class FaultServer:
         host, port: where it listens.
 
     Raises:
-        ValueError: no script.
+        ValueError, TypeError: no script, or something that is none.
         ExceptionGroup: on leaving: what scripts raised, or bytes that were no request.
 
     Example:
@@ -75,6 +75,10 @@ class FaultServer:
         if not scripts:
             msg = "FaultServer needs a script, for example FaultServer([ReadRequest(), Send(answer())])"
             raise ValueError(msg)
+        for script in scripts:
+            if not callable(script) and not isinstance(script, list | tuple):
+                msg = f"FaultServer takes one script for each connection, a list of steps or a coroutine function, not {script!r}"
+                raise TypeError(msg)
         self.scripts = scripts
         self.host = host
         self.port = port

@@ -14,9 +14,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "AnyStep",
     "Cut",
     "Drip",
     "Endless",
@@ -37,15 +38,21 @@ __all__ = [
 ]
 
 
+class Step:
+    """What all steps are, for annotations."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Send:
+class Send(Step):
     """Write these bytes."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Drip:
+class Drip(Step):
     """Write these bytes one by one, so many seconds apart."""
 
     data: bytes
@@ -53,81 +60,81 @@ class Drip:
 
 
 @dataclass(frozen=True, slots=True)
-class Endless:
+class Endless(Step):
     """Write these bytes again and again until the peer goes away."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Step):
     """Pause for so many seconds, or until the peer goes away."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Stall:
+class Stall(Step):
     """Do nothing until the peer goes away."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReadRequest:
+class ReadRequest(Step):
     """Wait for the next whole request."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReadHead:
+class ReadHead(Step):
     """Wait for the head of the next request, whose body may still be missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReadSome:
+class ReadSome(Step):
     """Wait until so many bytes have arrived in all, whatever they are."""
 
     size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class ReadBytes:
+class ReadBytes(Step):
     """Take exactly so many bytes, and leave all that follow in the kernel; only before any other step that waits."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class ReadNothing:
+class ReadNothing(Step):
     """Leave all that arrives in the kernel, so that the peer's window fills; the first step of its script."""
 
 
 @dataclass(frozen=True, slots=True)
-class HalfClose:
+class HalfClose(Step):
     """Say FIN (under TLS, close_notify before it) and go on reading."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fin:
+class Fin(Step):
     """Close, under TLS with a close_notify; the kernel says FIN, or RST if it holds bytes that nobody read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Step):
     """Close as `Fin` does, but without TLS's close_notify: what came before may have been cut short."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rst:
+class Rst(Step):
     """Close with RST."""
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Step):
     """Play these steps again and again until the peer goes away."""
 
-    steps: tuple[Step, ...]
+    steps: Sequence[Step]
 
 
-Step: TypeAlias = (
+AnyStep: TypeAlias = (
     Send
     | Drip
     | Endless

@@ -140,3 +140,12 @@ async def test_drips_repeats_and_floods():
         writer.transport.abort()
         assert await talk(server, GET, eof=False) == b""
         await server.settled()
+
+
+@pytest.mark.parametrize(("step", "text"), [(Fin, r"write Fin\(...\)"), (b"abc", "not of b'abc'")])
+async def test_what_is_no_step(step, text):
+    """The class instead of a step of it, or the bytes alone: it is said on leaving."""
+    with pytest.raises(ExceptionGroup) as caught:
+        async with FaultServer([ReadRequest(), step]) as server:
+            await talk(server)
+    assert caught.group_contains(TypeError, match=text)

@@ -97,6 +97,8 @@ def test_it_needs_a_script():
     """The error shows one."""
     with pytest.raises(ValueError, match="needs a script"):
         FaultServer()
+    with pytest.raises(TypeError, match="one script for each connection"):
+        FaultServer(ReadRequest(), Stall())  # type: ignore[arg-type]
 
 
 class TestInAThread:

@@ -85,6 +85,7 @@ from asynchttp.values.events import (
     RetryRefused,
     RetryScheduled,
 )
+from asynchttp.values.files import FileSlice
 from asynchttp.values.into import Receiver, Sink
 from asynchttp.values.request import Request
 from asynchttp.values.response import Response
@@ -123,6 +124,7 @@ __all__ = [
     "Discard",
     "Event",
     "Events",
+    "FileSlice",
     "Future",
     "HTTPError",
     "HeadersTooLarge",

@@ -6,7 +6,6 @@ iterator per attempt and knows whether there can be a second one.
 
 from __future__ import annotations
 
-import io
 import json as _json
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Callable, ItemsView, Iterable, Iterator, Mapping
@@ -16,18 +15,19 @@ from urllib.parse import urlencode
 
 from asynchttp.values.checks import check_pairs, check_text, kind_of
 from asynchttp.values.errors import StreamConsumed
+from asynchttp.values.files import FileChunks, FileSlice, check_chunk, check_file, size_of
 from asynchttp.values.multipart import Part, choose_boundary, form_parts, framed
 from asynchttp.values.unset import UNSET
 
 Chunks: TypeAlias = Iterator[bytes] | AsyncIterator[bytes]
 
-CHUNK = 65_536  # bytes a read: what a socket buffer takes at once on common systems
-
 _JSON = _json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _FORM = "application/x-www-form-urlencoded"
 _TEXT = "text/plain; charset=utf-8"
 _BINARY = "application/octet-stream"
-_BODIES = "bytes, str, a binary file, an iterable or async iterable of bytes, or a function that returns one"
+_BODIES = (
+    "bytes, str, a binary file or FileSlice, an iterable or async iterable of bytes, or a function that returns one"
+)
 
 
 class StreamBody:
@@ -88,27 +88,13 @@ def _gone() -> Chunks:
     raise StreamConsumed("the request body was a stream and was left behind when its request was pickled")
 
 
-def check_chunk(chunk: object, name: str = "the body") -> bytes:
-    """One chunk of a body as bytes.
-
-    Raises:
-        TypeError: a str, or anything else that is not bytes, bytearray or memoryview.
-    """
-    if isinstance(chunk, bytes):
-        return chunk
-    if isinstance(chunk, bytearray | memoryview):
-        return bytes(chunk)
-    hint = "; encode it" if isinstance(chunk, str) else ""
-    raise TypeError(f"{name} is made of bytes, but gave {kind_of(chunk)}{hint}")
-
-
 def encode_body(
     *, content: Any = None, data: Any = None, files: Any = None, json: Any = UNSET
 ) -> tuple[bytes | StreamBody | None, str | None]:
     """The body that these arguments of a request mean, and its Content-Type where one follows from them.
 
     - `content`: bytes, bytearray, memoryview, str (UTF-8, text/plain), a binary file object (from where it stands),
-      an iterable or async iterable of bytes, or a function without arguments that returns one of those; without a
+      a `FileSlice`, an iterable or async iterable of bytes, or a function without arguments that returns one of those; without a
       Content-Type unless it is a str.
     - `json`: anything that the standard library encodes; None is ``null``.
     - `data`: a mapping or pairs make a form (values str, int, float, bool or a list of them). Anything else is sent
@@ -191,7 +177,7 @@ def _streamed(name: str, value: object, owned: bool) -> StreamBody | None:
         # A reader of a stream gives a new iterator each time, and the same bytes only once.
         once = isinstance(value, AsyncIterator) or hasattr(value, "read")
         return StreamBody(value.__aiter__, length=None, replayable=not once)
-    if hasattr(value, "read"):
+    if hasattr(value, "read") or isinstance(value, FileSlice):
         return _file(name, value, owned=owned)
     if isinstance(value, Iterable):
         return StreamBody(value.__iter__, length=None, replayable=not isinstance(value, Iterator))
@@ -219,64 +205,16 @@ def _close(made: object) -> None:
 
 
 def _file(name: str, file: Any, *, owned: bool = False) -> StreamBody:
-    """A file as a body: from where it stands now to its end, again and again if it can seek."""
-    if getattr(file, "closed", False):
-        raise ValueError(f"{name} is a file that is closed")
-    seekable = hasattr(file, "seekable") and file.seekable()
-    if isinstance(file, io.TextIOBase) or (seekable and isinstance(file.read(0), str)):
-        raise TypeError(f"{name} is a file opened as text; a body is made of bytes, so open it with mode 'rb'")
-    if not seekable:
-        return StreamBody(partial(_FileChunks, name, file, owned), length=None, replayable=False)
-    start = file.tell()
-    end = file.seek(0, io.SEEK_END)
-    file.seek(start)
-    length = max(end - start, 0)
-    return StreamBody(partial(_FileChunks, name, file, owned, start, end), length=length, replayable=True)
-
-
-class _FileChunks:
-    """The chunks of a file, with a position of its own; closes the file if it was opened for this."""
-
-    __slots__ = ("_file", "_left", "_name", "_owned", "_position")
-
-    def __init__(self, name: str, file: Any, owned: bool, start: int | None = None, end: int | None = None) -> None:
-        self._name = name
-        self._file = file
-        self._owned = owned
-        self._position = start
-        self._left = None if start is None or end is None else max(end - start, 0)
-        if self._left is None:
-            return
-        if getattr(file, "closed", False):
-            raise ValueError(f"{name} is a file that was closed before it could be sent")
-        if file.seek(0, io.SEEK_END) != end:
-            raise ValueError(f"{name} is a file whose size has changed between attempts; it is not sent again")
-
-    def __iter__(self) -> _FileChunks:
-        return self
-
-    def __next__(self) -> bytes:
-        chunk = b"" if self._left == 0 else self._read()
-        if not chunk:
-            self.close()
-            if self._left:
-                raise ValueError(f"{self._name} is a file that became shorter while it was sent")
-            raise StopIteration
-        return chunk
-
-    def _read(self) -> bytes:
-        if self._left is None or self._position is None:
-            return check_chunk(self._file.read(CHUNK), self._name)
-        self._file.seek(self._position)
-        chunk = check_chunk(self._file.read(min(CHUNK, self._left)), self._name)
-        self._position += len(chunk)
-        self._left -= len(chunk)
-        return chunk
-
-    def close(self) -> None:
-        """Close the file if nobody else holds it."""
-        if self._owned:
-            self._file.close()
+    """A file as a body: from where it stands now to its end, again and again if it can seek; or a slice of one."""
+    if isinstance(file, FileSlice):
+        check_file(name, file.file)
+        end = file.start + file.length
+        chunks = partial(FileChunks, name, file.file, owned, file.start, end, part=True)
+        return StreamBody(chunks, length=file.length, replayable=True)
+    if not check_file(name, file):
+        return StreamBody(partial(FileChunks, name, file, owned), length=None, replayable=False)
+    start, end = file.tell(), size_of(file)
+    return StreamBody(partial(FileChunks, name, file, owned, start, end), length=max(end - start, 0), replayable=True)
 
 
 def encode_json(value: object) -> bytes:

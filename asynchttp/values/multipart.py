@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from asynchttp.values.checks import check_text, items_of, kind_of
+from asynchttp.values.files import FileSlice
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # but CR and LF, which have an escape
 _CONTENT_TYPE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -30,7 +31,7 @@ class Part(NamedTuple):
 def form_parts(fields: list[tuple[str, str]], files: object) -> list[Part]:
     """The fields, then the files, each in their order.
 
-    A file is bytes, str (UTF-8), a binary file object, or a tuple ``(filename, content[, content type])``; a filename
+    A file is bytes, str (UTF-8), a binary file object, a `FileSlice`, or a tuple ``(filename, content[, content type])``; a filename
     of None leaves it out. Without a tuple the filename is that of the file object, else ``upload``. Only its last
     component is sent, because folders of this machine are nobody's business (RFC 7578, 4.2). The content type is not
     guessed: ``application/octet-stream``, or ``text/plain`` for a str.
@@ -54,8 +55,8 @@ def _file_part(label: str, name: str, value: object) -> Part:
         content = check_text(label, content).encode()
     elif isinstance(content, bytes | bytearray | memoryview):
         content = bytes(content)
-    elif not hasattr(content, "read") or hasattr(content, "__aiter__"):
-        what = "bytes, str, a binary file object or a tuple (filename, content[, content type])"
+    elif not isinstance(content, FileSlice) and (not hasattr(content, "read") or hasattr(content, "__aiter__")):
+        what = "bytes, str, a binary file object, a FileSlice or a tuple (filename, content[, content type])"
         hint = "; open it first" if hasattr(content, "__fspath__") else ""
         raise TypeError(f"{label} must be {what}, not {kind_of(content)}{hint}")
     return Part(label, _head(name, filename, kind or "application/octet-stream"), content)

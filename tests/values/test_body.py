@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 
 import asynchttp.values.body as module
-from asynchttp.values.body import CHUNK, StreamBody, check_chunk, encode_body, encode_json
+from asynchttp.values.body import StreamBody, encode_body, encode_json
 from asynchttp.values.errors import StreamConsumed
+from asynchttp.values.files import CHUNK, check_chunk
 
 FORM = "application/x-www-form-urlencoded"
 TEXT = "text/plain; charset=utf-8"

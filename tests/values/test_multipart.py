@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 
 import asynchttp.values.multipart as module
-from asynchttp.values.body import StreamBody, check_chunk, encode_body
+from asynchttp.values.body import StreamBody, encode_body
+from asynchttp.values.files import check_chunk
 from asynchttp.values.multipart import choose_boundary, form_parts, framed, make_boundary
 
 EXAMPLE = (
@@ -160,7 +161,7 @@ class AsyncFile:
         (b"abc", "files must be a mapping or a sequence of (name, value) pairs, not bytes"),
         ([b"abc"], "files[0] must be a (name, value) pair, not bytes"),
         ({1: b""}, "files: a name must be a str, not int"),
-        ({"a": 5}, "files['a'] must be bytes, str, a binary file object or a tuple"),
+        ({"a": 5}, "files['a'] must be bytes, str, a binary file object, a FileSlice or a tuple"),
         ({"a": None}, "not None"),
         ({"a": [b"a"]}, "not list"),
         ({"a": ("b", None)}, "not None"),

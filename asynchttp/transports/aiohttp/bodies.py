@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp.payload import Payload
 
-from asynchttp.values.body import StreamBody, check_chunk
+from asynchttp.values.body import StreamBody
+from asynchttp.values.files import check_chunk
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter

@@ -205,17 +205,19 @@ def test_a_run_has_all_its_tables(monkeypatch):
     assert others.facts["left_out"] == [f"{AIOMETER}: not installed"]
     assert {row[0] for row in others.rows} == {"4 distinct hosts", "12 inputs"}
     assert set(judged.raw) == {RAW, GET}
-    assert all(check["connections"] == 3 for check in judged.raw.values())
+    assert all(0 < check["connections"] <= 3 for check in judged.raw.values())
 
 
 def test_connections_that_did_not_stay_open_are_seen():
-    """Idleness is not measured where there is nothing to be idle."""
+    """Idleness is not measured where there is nothing to be idle; what is open is closed all the same."""
+    closed = []
 
     async def close():
-        """Nothing is open."""
+        closed.append(True)
 
     with pytest.raises(RuntimeError, match="only 2 of 3"):
         run_on("asyncio", lambda: checks._watch({"connections": 3, "milliseconds": 0}, 2, close))
+    assert closed
 
 
 def _measured(us):

@@ -5,11 +5,11 @@ From the outside in; a policy that is switched off is not in the list::
     observe              tells the observers                         once a call
     middlewares          the user's                                  once a call
     exchange             credentials, redirects                      once a hop
-    cookies              from the jar, and into it                   once a hop
     retry                budget; nothing is held while it sleeps     once a hop
     breaker              asked before a call queues                  once an attempt
     limits               a slot                                      once an attempt
     breaker              asked again; told of the outcome            once an attempt
+    cookies              those that the jar has for its URL          once an attempt
     attempt              its clock, its record, its body             once an attempt
     network_middlewares  the user's                                  once an attempt
     transport            bytes
@@ -130,7 +130,9 @@ class Engine:
         handler: Handler = wrap(layers.network_middlewares, state.transport.send)
         # The user's middlewares get every answer with its body on the wire.
         whole = not layers.network_middlewares
-        handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body, whole=whole).handle
+        handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies).handle
+        if state.cookies is not None:
+            handler = CookieLayer(handler, state.cookies).handle
         circuits = state.circuits
         if circuits is not None:
             circuits.join(state.gate)
@@ -141,8 +143,6 @@ class Engine:
             handler = Asking(handler, circuits, clock).handle
         if retry:
             handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
-        if state.cookies is not None:
-            handler = CookieLayer(handler, state.cookies).handle
         signer = Signer(layers.auth, state.keyring, state.gate, clock)
         handler = Exchange(handler, signer, layers.sensitive, observers, clock).handle
         return wrap(layers.middlewares, handler)

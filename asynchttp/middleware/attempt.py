@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from asynchttp.middleware.cookies import SET_COOKIE, fill
 from asynchttp.policy.followup import Keep, follow
 from asynchttp.policy.retry import IDEMPOTENT
 from asynchttp.runtime.call import call_of
@@ -20,6 +21,7 @@ from asynchttp.values.response import Response
 from asynchttp.values.result import Attempt
 
 if TYPE_CHECKING:
+    from asynchttp.middleware.cookies import Jar
     from asynchttp.middleware.observe import Observers
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
@@ -40,7 +42,7 @@ class AttemptLayer:
     that will be retried is left unread: whoever retries drains it.
     """
 
-    __slots__ = ("_clock", "_deadlines", "_max_body", "_next", "_observers", "_room")
+    __slots__ = ("_clock", "_deadlines", "_jar", "_max_body", "_next", "_observers", "_room")
 
     def __init__(
         self,
@@ -51,9 +53,11 @@ class AttemptLayer:
         max_body: int | None,
         *,
         whole: bool = True,
+        jar: Jar | None = None,
     ) -> None:
-        """Wrap `handler`; `whole` lets a transport answer with the body read."""
+        """Wrap `handler`; `whole` lets a transport answer with the body read, `jar` keeps what answers set."""
         self._next = handler
+        self._jar = jar
         self._clock = clock
         self._deadlines = deadlines
         self._observers = observers
@@ -137,6 +141,8 @@ class AttemptLayer:
         if isinstance(answer, Response):
             if answer._request is None:
                 answer._request = request
+            if self._jar is not None and SET_COOKIE in answer.headers:
+                self._jar.receive(answer.headers.getall(SET_COOKIE), request.url)
             body = 0.0 if call.wire is None else call.wire.reading
             attempt.headers = self._clock.now() - attempt.started - body
             return answer
@@ -147,6 +153,8 @@ class AttemptLayer:
             answer._request = request
         attempt.headers = self._clock.now() - attempt.started
         attempt.status = answer.status
+        if self._jar is not None and SET_COOKIE in answer.headers:
+            await fill(self._jar, answer, request.url)
         if call.watch is not None:
             again = call.spares is not None and call.spares(request, answer)
             if not again and _stays(request, answer, call):

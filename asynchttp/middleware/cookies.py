@@ -1,4 +1,4 @@
-"""Hop after hop: the cookies that a URL gets, and those that its answer sets."""
+"""Attempt after attempt: the cookies that a URL gets, and those that its answer sets."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from multidict import CIMultiDict, CIMultiDictProxy, istr
 from asynchttp.policy.cookies import CookieStore, bind_cookies
 from asynchttp.policy.setcookie import SetCookie
 from asynchttp.runtime import clock as clocks
-from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.checks import check_count
 from asynchttp.values.cookie import Cookie, check_cookie, cookie_header, cookie_of, plain, sendable
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import origin_of, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Awaitable, Collection, Iterator, Sequence
 
     from yarl import URL
 
+    from asynchttp.transports.stream import StreamResponse
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
     from asynchttp.values.response import Answer
 
 _COOKIE: Final = istr("Cookie")
-_SET_COOKIE: Final = istr("Set-Cookie")
+SET_COOKIE: Final = istr("Set-Cookie")
 
 
 class CookieJar:
@@ -120,9 +120,9 @@ class CookieJar:
     def update_from(self, response: Answer) -> None:
         """Keep what the Set-Cookie headers of an answer set, as its URL may; others are left out without a word.
 
-        A client does this itself, for every hop.
+        A client does this itself, for every answer, redirects and those that are retried included.
         """
-        self.receive(response.headers.getall(_SET_COOKIE, ()), response.url)
+        self.receive(response.headers.getall(SET_COOKIE, ()), response.url)
 
     def header_for(self, url: str | URL) -> str | None:
         """The Cookie header of a request to `url`; None where no cookie goes there.
@@ -229,10 +229,10 @@ class AiohttpJar:
 
 
 class CookieLayer:
-    """Around one hop: adds what the jar has for its URL, and keeps what its answer sets.
+    """Around one attempt: adds what the jar has for its URL; what the answer sets is kept where it arrives.
 
     A Cookie header that the user wrote is left as it is. Cookies of the call (`cookies=`) go first, and the jar adds
-    those with other names. An empty jar costs one look-up in the headers of the answer.
+    those with other names. An empty jar costs one function call, and one look-up in the headers of the answer.
     """
 
     __slots__ = ("_jar", "_kept", "_next")
@@ -243,19 +243,9 @@ class CookieLayer:
         self._jar = jar
         self._kept = jar.kept
 
-    async def handle(self, request: Request) -> Any:
-        """The answer to one hop."""
-        if self._kept:
-            request = self._with_cookies(request)
-        answer = await self._next(request)
-        if _SET_COOKIE in answer.headers:
-            try:
-                self._jar.receive(answer.headers.getall(_SET_COOKIE), request.url)
-            except BaseException:  # a jar of the user's may raise anything, and nobody else closes the answer then
-                if isinstance(answer, StreamResponse):
-                    await answer.aclose()
-                raise
-        return answer
+    def handle(self, request: Request) -> Awaitable[Any]:
+        """The answer to one attempt; the cookies are those of now, also after a wait in the queue or for a retry."""
+        return self._next(self._with_cookies(request) if self._kept else request)
 
     def _with_cookies(self, request: Request) -> Request:
         headers, given = request.headers, request.cookies
@@ -269,9 +259,18 @@ class CookieLayer:
             return request
         extended = CIMultiDict(headers)
         extended[_COOKIE] = cookie_header(pairs)
-        request = request.replace()
+        request = request._copy()
         request.headers = CIMultiDictProxy(extended)
         return request
+
+
+async def fill(jar: Jar, answer: StreamResponse, url: URL) -> None:
+    """Keep what an answer whose body is on the wire sets; where the jar raises, nobody else would close it."""
+    try:
+        jar.receive(answer.headers.getall(SET_COOKIE), url)
+    except BaseException:
+        await answer.aclose()
+        raise
 
 
 def as_jar(value: Any, base_url: URL | None) -> Jar | None:

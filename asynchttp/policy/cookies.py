@@ -281,16 +281,21 @@ class CookieStore:
 
         O(labels of the host + cookies of its domains).
         """
-        host, path, secure, origin = host_of(url), url.raw_path or "/", url.scheme == "https", origin_of(url)
+        host = host_of(url)
+        domains = self.domains
+        buckets = [domains[domain] for domain in _domains(host) if domain in domains]
+        if not buckets:
+            return []
+        path, secure, origin = url.raw_path or "/", url.scheme == "https", origin_of(url)
         found: list[_Kept] = []
         expired: list[_Kept] = []
-        for domain in _domains(host):
-            for kept in self.domains.get(domain, _NONE).values():
+        for bucket in buckets:
+            for kept in bucket.values():
                 cookie = kept.cookie
                 if cookie.expires is not None and cookie.expires <= now:
                     expired.append(kept)
                 elif (
-                    (domain == host or not cookie.host_only)
+                    (not cookie.host_only or cookie.domain == host)
                     and (secure or not cookie.secure)
                     and (cookie.origin is None or cookie.origin == origin)
                     and path_match(path, cookie.path)
@@ -301,7 +306,8 @@ class CookieStore:
         self._turn += 1
         for kept in found:
             kept.used = self._turn
-        found.sort(key=lambda kept: (-len(kept.cookie.path), kept.created))
+        if len(found) > 1:
+            found.sort(key=lambda kept: (-len(kept.cookie.path), kept.created))
         return [kept.cookie for kept in found]
 
     def remove(self, cookie: Cookie) -> None:

@@ -216,15 +216,15 @@ async def test_expiry_is_by_the_clock_of_the_client():
 
 
 @pytest.mark.asyncio
-async def test_a_retry_carries_what_the_first_attempt_carried():
-    """Cookies are added once a hop; an answer that is retried sets none, since nobody sees it."""
+async def test_a_retry_carries_what_the_first_answer_set():
+    """Every answer counts, and every attempt asks the jar anew: a gate that wants its cookie back gets it."""
     transport = _transport((503, "", "a=1"))
     jar = CookieJar()
     jar.set("b", "2", A)
     async with Client(transport=transport, cookies=jar, retry=Retry(2)) as client:
         with VirtualClock():
             await client.get(A)
-    assert _sent(transport) == ["b=2", "b=2"]
+    assert _sent(transport) == ["b=2", "b=2; a=1"]
 
 
 @pytest.mark.asyncio

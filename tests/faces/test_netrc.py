@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from asynchttp import BasicAuth, Client, NetrcAuth, Response
 from asynchttp.testing import MockTransport
+from examples._local import serve
 
 ADA = BasicAuth("ada", "hunter2").header()
 FILE = """
@@ -105,3 +107,27 @@ def test_the_environment_counts_only_when_asked(file, monkeypatch):
         bound = Client(auth=given, trust_env=trust_env)._core.settings.layers().auth
         assert bound.get("https://a.example:443") == BasicAuth("own", "pw")
         assert bound.get("https://b.example:443") == expected
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("default login any password hunter2", None),
+        ("machine 127.0.0.1 login ada password hunter2", ADA),
+        ("machine 127.0.0.1 login eve password pw", ADA),
+    ],
+)
+async def test_on_the_wire(tmp_path, monkeypatch, text, sent):
+    """aiohttp, which reads the file too, adds nothing of its own and takes no offence at ours."""
+
+    async def show(request):
+        return web.json_response(request.headers.get("Authorization"))
+
+    path = tmp_path / "f"
+    path.write_text(text)
+    monkeypatch.setenv("NETRC", str(path))
+    async with serve(web.get("/", show)) as url:
+        auth = ("ada", "hunter2") if "eve" in text else None
+        async with Client(url, auth=auth, trust_env=True) as client:
+            assert (await client.get("/")).json() == sent

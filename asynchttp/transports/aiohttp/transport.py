@@ -36,7 +36,7 @@ class AiohttpTransport:
         session: the user's own session, or None.
         tls: a context, False for no verification, None for the defaults.
         proxy: the URL of a proxy, or None.
-        trust_env: take proxies and credentials from the environment and .netrc.
+        trust_env: take proxies from the environment.
         network: how connections are made.
         idle: connections that may be kept open.
         direct: False sends everything through the session.
@@ -142,4 +142,11 @@ class AiohttpTransport:
         )
         # aiohttp would resend idempotent requests by itself, unseen and uncounted; we do it, counted.
         session._retry_connection = False
+        # ... and would take credentials from a netrc file for any host, its default entry among them; the layers above
+        # do, host by host. Not by assignment, of which it warns in its debug mode.
+        vars(session)["_get_netrc_auth"] = _no_netrc
         return session
+
+
+def _no_netrc(host: str) -> None:
+    """What aiohttp finds for `host` in a netrc file: nothing."""

@@ -31,14 +31,14 @@ from asynchttp.middleware.cookies import CookieLayer
 from asynchttp.middleware.exchange import Exchange
 from asynchttp.middleware.limits import LimitsLayer
 from asynchttp.middleware.observe import Observe, Observers
+from asynchttp.middleware.rate import door
 from asynchttp.middleware.retry import RetryLayer
-from asynchttp.policy.admission import Admission, Group
+from asynchttp.policy.admission import Group
 from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
 from asynchttp.policy.retry import NOT_RETRYABLE, RETRY_OFF
 from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import Deadlines, Guard
-from asynchttp.runtime.gate import Gate
 from asynchttp.transports.aiohttp import AiohttpTransport
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.errors import ClientClosed, HTTPError, TotalTimeout
@@ -94,7 +94,7 @@ class State:
         self.clock = clock
         self.random = random
         self.deadlines = Deadlines(clock)
-        self.gate = Gate(Admission(limits.concurrency, limits.per_host))
+        self.gate = door(limits, clock)
         self.budget = None if budget is None else Budget(budget)
         self.circuits: Circuits | None = None
         self.cookies: Jar | None = None

@@ -188,6 +188,8 @@ class FanOut:
     def _enter(self, unit: Unit, group: Group) -> bool:
         """Queue for a slot; True when it is there at once."""
         ticket = unit.ticket = Ticket(unit.key, group, unit.priority, wake=self._admitted, owner=unit)
+        if unit.request is not None:
+            ticket.cost = unit.request.cost
         admitted = self.work.gate.admission.enter(ticket)
         if admitted:
             self._admitted(ticket)

@@ -105,7 +105,7 @@ class Sending:
         if unit.tag is not None and request.tag is None:
             request.tag = unit.tag
         call = unit.call = self._begin(request)
-        unit.key = request.origin
+        unit.key = self.gate.host_of(request)
         unit.priority = request.priority
         unit.queue = call.clocks.queue
 

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import random
+import uuid
 import warnings
 import weakref
 from asyncio import get_running_loop as _get_running_loop
@@ -116,6 +117,9 @@ class Core:
         """Fill in the client's defaults; `request` is ours to change."""
         if self._loop is not _get_running_loop():
             self.bind()
+        key = request.idempotency_key
+        if key is not None and type(key) is not str:  # made once for the call, whatever becomes of it
+            request = request.replace(idempotency_key=str(uuid.uuid4()) if key is True else key(request))
         url = request.url
         if self._params is not None:
             url = add_params(url, [pair for pair in self._params if pair[0] not in url.query])
@@ -271,6 +275,8 @@ class Core:
         try:
             if self._parent is None:
                 self.state.deadlines.close()
+            if self._parent is None or self.state.gate is not self._parent.state.gate:
+                self.state.gate.close()
             if self._owns_transport:
                 await self.state.transport.aclose()
         except BaseException:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asynchttp.policy.limits import Limits
     from asynchttp.policy.network import Network
     from asynchttp.policy.retry import Retry
+    from asynchttp.values.request import KeySource
     from asynchttp.values.result import Progress
 
 
@@ -35,7 +36,8 @@ class CallOptions(TypedDict, total=False):
     redirects: Any
     priority: int
     tag: Any
-    idempotency_key: str | None
+    idempotency_key: KeySource
+    cost: float
 
 
 class RequestOptions(CallOptions, total=False):

@@ -28,28 +28,30 @@ class LimitsLayer:
     Waiting is on the `queue` clock and on no other but `total`. A retry stands ahead of fresh calls of its priority.
     """
 
-    __slots__ = ("_admission", "_clock", "_deadlines", "_gate", "_next")
+    __slots__ = ("_admission", "_clock", "_deadlines", "_gate", "_key", "_next")
 
     def __init__(self, handler: Handler, gate: Gate, clock: Clock, deadlines: Deadlines) -> None:
         """Wrap `handler`."""
         self._next = handler
         self._gate = gate
         self._admission = gate.admission
+        self._key = gate.key
         self._clock = clock
         self._deadlines = deadlines
 
     async def handle(self, request: Request) -> Any:
         """One attempt within the limits."""
         call: Call = request._call
-        origin = request.origin
+        host = request.origin if self._key is None else self._key(request)
         ticket = call.ticket
-        if ticket is not None and ticket.key == origin:
+        if ticket is not None and ticket.key == host:
             call.ticket = None  # a fan-out waited for this slot
         else:
             if ticket is not None:  # a middleware sent it elsewhere: two slots for one call could stop all
                 call.ticket = None
                 self._gate.leave(ticket)
-            ticket = Ticket(origin, call.group, request.priority, call.retries > 0)
+            ticket = Ticket(host, call.group, request.priority, call.retries > 0)
+            ticket.cost = request.cost
             if self._admission.enter(ticket):
                 call.waited = 0.0
             else:

@@ -51,6 +51,10 @@ class Meter(Protocol):
         """A ticket gave its slot back; O(1)."""
         ...
 
+    def close(self) -> None:
+        """Nothing more will be asked: stop every timer."""
+        ...
+
 
 class Admission:
     """The queue in front of the wire.
@@ -96,7 +100,8 @@ class Admission:
     @property
     def limited(self) -> bool:
         """Whether it has a limit of its own."""
-        return self.concurrency is not None or self.per_host is not None or self._limit_of is not None
+        limits = (self.concurrency, self.per_host, self._limit_of, self.meter)
+        return any(limit is not None for limit in limits)
 
     @property
     def hosts(self) -> int:

@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from asynchttp.policy.admission import Admission, Group, Ticket
+    from asynchttp.values.request import Request
 
 
 class Gate:
@@ -17,11 +18,12 @@ class Gate:
     Cancelling `wait` takes the ticket back, wherever it was, so that no slot is lost.
     """
 
-    __slots__ = ("__weakref__", "admission")
+    __slots__ = ("__weakref__", "admission", "key")
 
-    def __init__(self, admission: Admission) -> None:
-        """Stand in front of `admission`."""
+    def __init__(self, admission: Admission, key: Callable[[Request], Hashable] | None = None) -> None:
+        """Stand in front of `admission`; `key` says what counts as one host, None by origin."""
         self.admission = admission
+        self.key = key
 
     async def wait(self, ticket: Ticket) -> None:
         """Wait until `ticket`, which `Admission.enter` did not let in at once, is let in; cancelling takes it back."""
@@ -32,6 +34,15 @@ class Gate:
         except BaseException:
             self.withdraw(ticket)
             raise
+
+    def host_of(self, request: Request) -> Hashable:
+        """Where the tickets of `request` queue."""
+        return request.origin if self.key is None else self.key(request)
+
+    def close(self) -> None:
+        """Stop what tells the time to the meter."""
+        if self.admission.meter is not None:
+            self.admission.meter.close()
 
     def leave(self, ticket: Ticket) -> None:
         """Give a slot back and let in who is next; O(1)."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp.values.body import StreamBody, encode_body
 from asynchttp.values.checks import (
+    check_cost,
     check_count,
     check_headers,
     check_idempotency_key,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
 NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
+#: An Idempotency-Key, or what makes one for each call: True, or a callable.
+KeySource: TypeAlias = "str | Literal[True] | Callable[[Request], str] | None"
 
 
 class Request:
@@ -51,7 +54,9 @@ class Request:
             has become a `Timeout`.
         priority: higher goes first, 0 by default.
         tag: anything of yours; it comes back on the `Result`.
-        idempotency_key: sent as ``Idempotency-Key``, the same in every attempt; makes a POST retryable.
+        idempotency_key: sent as ``Idempotency-Key``, the same in every attempt; makes a POST retryable. True makes one for
+            each call, and a callable is asked for it with the request, once a call.
+        cost: what the call takes of a `RateLimit`, 1 by default.
         into: what is made of the body of the answer, a type or a `Sink`, or None; see `TypedResponse`.
 
     Raises:
@@ -68,6 +73,7 @@ class Request:
         "auth",
         "body",
         "cookies",
+        "cost",
         "headers",
         "idempotency_key",
         "into",
@@ -98,7 +104,8 @@ class Request:
         redirects: Any = UNSET,
         priority: int = 0,
         tag: Any = None,
-        idempotency_key: str | None = None,
+        idempotency_key: KeySource = None,
+        cost: float = 1,
         into: Any = None,
     ) -> None:
         """Check every argument and encode the body once, so that each attempt sends the same bytes."""
@@ -123,8 +130,8 @@ class Request:
         if cookies is not None:
             self.cookies = check_cookies(cookies)
             own = _with_cookies(own, self.cookies)
-        if idempotency_key is not None:
-            own = _with_key(own, check_idempotency_key(idempotency_key))
+        if idempotency_key is not None and isinstance(_check_key(idempotency_key), str):
+            own = _with_key(own, idempotency_key)
         self.headers: CIMultiDictProxy[str] = own
         self.auth = auth if auth is UNSET else _check_auth(auth)
         self.timeout = timeout if timeout is UNSET else as_timeout(timeout)
@@ -133,6 +140,7 @@ class Request:
         self.priority = priority if type(priority) is int else check_priority(priority)
         self.tag = tag
         self.idempotency_key = idempotency_key
+        self.cost = cost if type(cost) is int and cost >= 0 else check_cost(cost)
         self.into = None if into is None else check_into(into)
         self._call: Any = None
         self._origin: str | None = None
@@ -158,7 +166,7 @@ class Request:
 
         `headers` replaces all of them, Cookie too, but the key of `idempotency_key` stays. `body` is what `content` is
         in the constructor, or None, and leaves the headers as they are. Settings are `auth`, `timeout`, `retry`,
-        `redirects`, `priority`, `tag`, `cookies` and `idempotency_key`; `UNSET` for one of the first four inherits
+        `redirects`, `priority`, `tag`, `cookies`, `cost` and `idempotency_key`; `UNSET` for one of the first four inherits
         again, None for one of the last two takes its header away.
 
         Raises:
@@ -191,9 +199,9 @@ class Request:
             new._settle_key(self.idempotency_key)
         return new
 
-    def _settle_key(self, before: str | None) -> None:
+    def _settle_key(self, before: KeySource) -> None:
         """Let the header say what `idempotency_key` says; one that was written by hand stays."""
-        key = self.idempotency_key
+        key = self.idempotency_key if isinstance(self.idempotency_key, str) else None  # one that is made comes later
         header = self.headers.get("Idempotency-Key")
         if header == key:
             return
@@ -333,8 +341,8 @@ def _check_cookies(value: Any) -> tuple[tuple[str, str], ...] | None:
     return None if value is None else check_cookies(value)
 
 
-def _check_key(value: Any) -> str | None:
-    return None if value is None else check_idempotency_key(value)
+def _check_key(value: Any) -> KeySource:
+    return value if value is None or value is True or callable(value) else check_idempotency_key(value)
 
 
 def _any(value: Any) -> Any:
@@ -344,6 +352,7 @@ def _any(value: Any) -> Any:
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "auth": _check_auth,
     "cookies": _check_cookies,
+    "cost": check_cost,
     "idempotency_key": _check_key,
     "into": check_into,
     "priority": check_priority,

@@ -74,11 +74,13 @@ def test_a_host_has_its_own_rate_and_all_share_the_clients():
     assert meter.take("a", 1, 0.0, None) is None
     held = meter.take("a", 1, 0.0, None)
     assert held is not None
-    assert (held.scope, held.until) == ("host", pytest.approx(1))
+    assert held.scope == "host"
+    assert held.until == pytest.approx(1)
     assert meter.take("b", 1, 0.0, None) is None
     held = meter.take("c", 1, 0.0, None)
     assert held is not None
-    assert (held.scope, held.until) == ("all", pytest.approx(0.1))
+    assert held.scope == "all"
+    assert held.until == pytest.approx(0.1)
 
 
 def test_what_was_refused_takes_nothing():

@@ -1,0 +1,120 @@
+"""Rates at the door: shut a host, or all, until the next request may go, with one timer for each that is shut."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final
+
+from asynchttp.policy.admission import Admission
+from asynchttp.policy.rate import Rates, as_rates
+from asynchttp.runtime.gate import Gate, wake
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from asynchttp.policy.admission import Ticket
+    from asynchttp.policy.limits import Limits
+    from asynchttp.policy.pacing import Pace
+    from asynchttp.runtime.clock import Clock, Handle
+
+_ALL: Final = object()  # the key of the timer of all hosts
+
+
+class Keeper:
+    """Has the last word about who is let in, by the rates of the user and by what servers asked for.
+
+    A host whose turn has not come is shut, so that whoever waits for it waits in the queue, by its order, and holds
+    nothing: no slot, no worker of a fan-out, no place of another host. One timer opens it when the next may go. It is
+    the queue's `Meter` while it has anything to say: always if there are rates, else while a server asked for a pause.
+
+    Every step is O(number of rates), and O(log n) for the timer of a host that is shut.
+    """
+
+    __slots__ = ("_admission", "_clock", "_rates", "_timers", "pace")
+
+    def __init__(self, admission: Admission, rates: Rates | None, clock: Clock) -> None:
+        """Keep the door of `admission`, from now on if there are rates."""
+        self._admission = admission
+        self._rates = rates
+        self._clock = clock
+        self._timers: dict[object, Handle] = {}
+        self.pace: Pace | None = None
+        self.watch()
+
+    def watch(self) -> None:
+        """Be asked about every ticket, or about none, as far as there is anything to say; O(1)."""
+        needed = self._rates is not None or self.pace
+        self._admission.meter = self if needed else None
+
+    def passes(self, ticket: Ticket) -> bool:
+        """Whether a ticket that there is room for goes now; if not, what it waits for is shut."""
+        now = self._clock.now()
+        if self.pace:
+            paused = self.pace.enter(ticket.key, ticket, now)
+            if paused is not None:
+                self._shut(ticket.key, paused.until)
+                return False
+        if self._rates is None:
+            return True
+        held = self._rates.take(ticket.key, ticket.cost, now, ticket)
+        if held is None:
+            return True
+        if self.pace:
+            self.pace.left(ticket.key, ticket)
+        self._shut(ticket.key if held.scope == "host" else _ALL, held.until)
+        return False
+
+    def unused(self, ticket: Ticket) -> None:
+        """Give back what a ticket took that was not sent, so that the next may go at once."""
+        if self._rates is None:
+            return
+        self._rates.give_back(ticket.key, ticket)
+        for key in (ticket.key, _ALL):
+            if key in self._timers:
+                self._arm(key, self._clock.now())  # asked anew, and shut again if it is still too early
+
+    def left(self, ticket: Ticket) -> None:
+        """A ticket that was the first after a pause, and brought no answer, lets another be it."""
+        if self.pace and self.pace.left(ticket.key, ticket):
+            self._arm(ticket.key, self._clock.now())
+
+    def reopen(self, key: Hashable) -> None:
+        """Ask anew about whoever waits for a host, since something changed there."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        wake(self._admission.open(key))
+
+    def close(self) -> None:
+        """Stop every timer."""
+        timers, self._timers = self._timers, {}
+        for timer in timers.values():
+            timer.cancel()
+
+    def _shut(self, key: object, until: float | None) -> None:
+        if key is _ALL:
+            self._admission.shut_all()
+        else:
+            self._admission.shut(key)
+        if until is not None:
+            self._arm(key, until)
+
+    def _arm(self, key: object, when: float) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        self._timers[key] = self._clock.call_at(when, functools.partial(self._due, key))
+
+    def _due(self, key: object) -> None:
+        del self._timers[key]
+        wake(self._admission.open_all() if key is _ALL else self._admission.open(key))
+
+
+def door(limits: Limits, clock: Clock) -> Gate:
+    """The gate that `limits` ask for."""
+    admission = Admission(limits.concurrency, limits.per_host)
+    gate = Gate(admission, limits.key)
+    rate, per_host_rate = as_rates("rate", limits.rate), as_rates("per_host_rate", limits.per_host_rate)
+    if rate or per_host_rate:
+        Keeper(admission, Rates(rate, per_host_rate), clock)
+    return gate

@@ -18,7 +18,7 @@ from asynchttp.faces.oneliners import delete, gather, get, head, options, patch,
 from asynchttp.faces.queue import Queue
 from asynchttp.faces.sync import SyncClient, SyncResults
 from asynchttp.faces.syncfuture import SyncFuture
-from asynchttp.faces.synclasting import SyncEvents
+from asynchttp.faces.synclasting import SyncEvents, SyncWebSocket
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.cookies import CookieJar
 from asynchttp.middleware.observe import LogEvents
@@ -36,6 +36,7 @@ from asynchttp.policy.reconnect import Reconnect
 from asynchttp.policy.retry import IDEMPOTENT, Retry
 from asynchttp.policy.sse import Event
 from asynchttp.streams.events import Events
+from asynchttp.streams.websocket import WebSocket
 from asynchttp.transports.sinks import Discard, Lines, SaveTo
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.cookie import Cookie
@@ -46,6 +47,7 @@ from asynchttp.values.errors import (
     CircuitOpen,
     ClientClosed,
     ConnectError,
+    ConnectionClosed,
     ConnectTimeout,
     DecodeError,
     DNSError,
@@ -115,6 +117,7 @@ __all__ = [
     "ClientClosed",
     "ConnectError",
     "ConnectTimeout",
+    "ConnectionClosed",
     "Cookie",
     "CookieJar",
     "DNSError",
@@ -171,6 +174,7 @@ __all__ = [
     "SyncFuture",
     "SyncResults",
     "SyncStreamResponse",
+    "SyncWebSocket",
     "TLSError",
     "Timeout",
     "TimeoutError",
@@ -183,6 +187,7 @@ __all__ = [
     "TruncatedResponse",
     "TypedResponse",
     "UnsafeRedirect",
+    "WebSocket",
     "WriteError",
     "__version__",
     "all_",

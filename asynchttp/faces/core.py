@@ -67,6 +67,8 @@ class Core:
         self._clocks = Clocks(self._timeout)
         self._redirects = settings.follow()
         self._parent = parent
+        #: The client of its WebSockets' handshakes, once there was one.
+        self.upgrading: Core | None = None
         self._children: weakref.WeakSet[Core] = weakref.WeakSet()
         self._owns_transport = settings.session is None and (parent is None or bool(WIRE & changes))
         self._loop: asyncio.AbstractEventLoop | None = None

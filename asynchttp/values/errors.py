@@ -10,7 +10,7 @@
     │   │   └── ProtocolError        HeadersTooLarge
     │   ├── TimeoutError             QueueTimeout · ConnectTimeout · ReadTimeout · AttemptTimeout · TotalTimeout
     │   ├── RedirectError            TooManyRedirects · UnsafeRedirect · InvalidRedirect
-    │   └── DecodeError · BodyTooLarge · StreamConsumed · CircuitOpen · ClientClosed · TooManyFailures
+    │   └── DecodeError · BodyTooLarge · StreamConsumed · CircuitOpen · ClientClosed · TooManyFailures · ConnectionClosed
     └── StatusError                  a refused answer
 
 Each takes one positional argument, the message; facts are attributes. All can be pickled with their facts and
@@ -279,6 +279,25 @@ class CircuitOpen(RequestError):
     def __init__(self, message: str = "", *, sent: bool | None = False, **facts: Any) -> None:
         """As `HTTPError`, with ``sent=False``."""
         super().__init__(message, sent=sent, **facts)
+
+
+class ConnectionClosed(RequestError):
+    """A WebSocket is closed.
+
+    Attributes:
+        code: that of the close frame (RFC 6455, 7.4); 1005 where it had none, 1006 where none came.
+        reason: what it says beside the code.
+        by: "server" or "client", who closed first; None where the connection was lost.
+    """
+
+    code: int = 1006
+    reason: str = ""
+    by: str | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Whether this is an ordinary end: 1000, 1001, or a close without a code."""
+        return self.code in {1000, 1001, 1005}
 
 
 class ClientClosed(RequestError):

@@ -11,6 +11,8 @@ from asynchttp.transports.aiohttp import shape
 from asynchttp.transports.aiohttp.direct import DirectLane
 from asynchttp.transports.aiohttp.pool import TCP, Unix
 from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, SessionLane
+from asynchttp.transports.aiohttp.websocket import open_websocket
+from asynchttp.transports.upgrade import UPGRADE
 from asynchttp.values.errors import ClientClosed
 
 if TYPE_CHECKING:
@@ -83,6 +85,11 @@ class AiohttpTransport:
         if not detour:
             detour = "ClientSession._request is patched" if shape.patched() else "the request has Expect"
         return await self._lane.send(request, detour)
+
+    async def websocket(self, request: Request) -> Any:
+        """A handshake: the 101 answer whose body is the `Socket`, or another answer; see `transports.upgrade`."""
+        session = self._session or self._open()
+        return await open_websocket(session, request, UPGRADE.get(), owned=self._owned, proxy=self._proxy)
 
     async def aclose(self) -> None:
         """Close the session, if it is ours, and let its connections end."""

@@ -18,12 +18,12 @@ from asynchttp.policy.auth import bind_auth
 from asynchttp.policy.breaker import CircuitBreaker
 from asynchttp.policy.budget import RetryBudget
 from asynchttp.policy.decode import accept_encoding
-from asynchttp.policy.followup import as_redirects
+from asynchttp.policy.followup import as_redirects, scrub
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
 from asynchttp.policy.retry import Retry
 from asynchttp.values.checks import check_count, check_headers
-from asynchttp.values.masking import is_secret_header, mask_url
+from asynchttp.values.masking import mask_url
 from asynchttp.values.timeout import DEFAULT_TIMEOUT, as_timeout
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import origin_of, parse_base, parse_url
@@ -178,13 +178,8 @@ class Settings:
         return CIMultiDictProxy(headers)
 
     def without_secrets(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
-        """`headers` as they go to another origin than `base_url`'s: the same object where none is secret."""
-        names = frozenset(name.lower() for name in self.sensitive_headers)
-        if not any(is_secret_header(name.lower(), names) for name in headers):
-            return headers
-        return CIMultiDictProxy(
-            CIMultiDict((name, value) for name, value in headers.items() if not is_secret_header(name.lower(), names))
-        )
+        """`headers` as they go to another origin than `base_url`'s: the same object where all may."""
+        return scrub(headers, frozenset(name.lower() for name in self.sensitive_headers))
 
     def follow(self) -> Redirects:
         """The redirect rules."""

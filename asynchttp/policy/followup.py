@@ -104,7 +104,7 @@ BODY_CONSUMED: Final = Keep("body consumed")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # Beside the secrets: what tells the new origin about the old one, or speaks to it in its name. A key that makes a
 # request repeatable is known to the origin that it was made for, and would let another one link the two.
-ORIGIN_BOUND: Final = frozenset({"host", "idempotency-key", "origin", "referer", "www-authenticate"})
+_ORIGIN_BOUND: Final = frozenset({"host", "idempotency-key", "origin", "referer", "www-authenticate"})
 # Fetch, "request-body-header name", and what else describes a body that is no longer there.
 _BODY_BOUND: Final = frozenset({"digest", "expect", "idempotency-key", "repr-digest", "trailer", "transfer-encoding"})
 
@@ -222,10 +222,17 @@ def scrub(headers: CIMultiDictProxy[str], sensitive: Collection[str] = ()) -> CI
     X-Api-Key, ..., names that look like a key or token, the lower-case names in `sensitive`), and Host, Origin, Referer,
     WWW-Authenticate and Idempotency-Key, which belong to the first origin. O(header size).
     """
-    return _without(
-        headers,
-        {name for name in map(str.lower, headers) if name in ORIGIN_BOUND or is_secret_header(name, sensitive)},
-    )
+    return _without(headers, {name for name in map(str.lower, headers) if stays(name, sensitive)})
+
+
+def stays(name: str, sensitive: Collection[str] = ()) -> bool:
+    """Whether a header of this name, in lower case as those in `sensitive`, is for one origin alone; O(length).
+
+    Example:
+        >>> [stays(name) for name in ("authorization", "x-acme-token", "referer", "accept")]
+        [True, True, True, False]
+    """
+    return name in _ORIGIN_BOUND or is_secret_header(name, sensitive)
 
 
 def _target(request: Request, status: int, locations: list[str]) -> URL:

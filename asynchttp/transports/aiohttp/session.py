@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from asynchttp.policy.followup import ORIGIN_BOUND
+from asynchttp.policy.followup import stays
 from asynchttp.runtime.call import call_of
 from asynchttp.transports.aiohttp.answer import FAILURES, Body, framing_of, problem_of
 from asynchttp.transports.aiohttp.bodies import LARGE, Upload
 from asynchttp.transports.aiohttp.failures import masked, translate
 from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
 from asynchttp.transports.stream import StreamResponse
-from asynchttp.values.masking import is_secret_header
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -98,7 +97,7 @@ def _bound(session: aiohttp.ClientSession, request: Request, first: Request) -> 
     if request.origin == first.origin:
         return set()
     names = {name.lower() for name in session.headers if name not in request.headers}
-    return {name for name in names if name in ORIGIN_BOUND or is_secret_header(name)}
+    return {name for name in names if stays(name)}
 
 
 async def _without(names: Collection[str], request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:

@@ -76,6 +76,10 @@ class Hosts:
             case "GET", ("flaky",):
                 self._flaky += 1
                 return asynchttp.Response(503 if self._flaky == 1 else 200)
+            case "POST", ("login",):
+                return asynchttp.Response(204, headers={"Set-Cookie": "session=7; Path=/; Secure; Max-Age=3600"})
+            case "GET", ("me",):
+                return asynchttp.Response(200, json={"cookies": request.headers.get("Cookie", "")})
             case "GET", ("old",):
                 return asynchttp.Response(301, headers={"Location": "/items/1"})
             case "GET", ("slow",):

@@ -14,6 +14,7 @@ from asynchttp.values.events import (
     CallStarted,
     CircuitChanged,
     Detoured,
+    EarlyHints,
     Redirected,
     RetryRefused,
     RetryScheduled,
@@ -116,6 +117,8 @@ def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911  one re
             return logging.DEBUG, f"attempt {number} let out after {queued:.3f} s in the queue"
         case Detoured(reason=reason):
             return logging.DEBUG, f"through aiohttp's session: {reason}"
+        case EarlyHints(headers=headers):
+            return logging.DEBUG, f"early hints: {', '.join(name for name, _ in headers)}"
         case AttemptFinished(attempt=attempt):
             return logging.DEBUG, repr(attempt)[1:-1]
         case RetryScheduled(wait=wait, reason=reason):

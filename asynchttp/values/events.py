@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from multidict import CIMultiDict
+
+from asynchttp.values.masking import mask_headers
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,6 +41,19 @@ class Detoured(NamedTuple):
     request: Request
     reason: str
     at: float
+
+
+class EarlyHints(NamedTuple):
+    """The server told `headers` (pairs) of the answer that it still prepares, such as Link to preload (103, RFC 8297)."""
+
+    request: Request
+    headers: tuple[tuple[str, str], ...]
+    at: float
+
+    def __repr__(self) -> str:
+        """Its facts, secrets masked."""
+        shown = mask_headers(CIMultiDict(self.headers))
+        return f"EarlyHints(request={self.request!r}, headers={shown!r}, at={self.at!r})"
 
 
 class AttemptFinished(NamedTuple):
@@ -101,6 +118,7 @@ Event: TypeAlias = (
     CallStarted
     | AttemptStarted
     | Detoured
+    | EarlyHints
     | AttemptFinished
     | RetryScheduled
     | RetryRefused

@@ -21,7 +21,7 @@ REQUEST = Request(
     "GET", f"https://u:{CANARY}@h/?token={CANARY}", headers={"Authorization": CANARY}, auth=BasicAuth("u", CANARY)
 )
 FACTS = {
-    "request": REQUEST, "to": REQUEST, "attempt": Attempt(1, REQUEST.url, 0.0, 0.0), "attempts": 2, "at": 1.0, "number": 1,
+    "request": REQUEST, "to": REQUEST, "attempt": Attempt(1, REQUEST.url, 0.0, 0.0), "attempts": 2, "at": 1.0, "headers": (("Link", "</a>"), ("Set-Cookie", f"a={CANARY}")), "number": 1,
     "queued": 0.5, "wait": 2.0, "old": "open", "new": "half-open", "reason": "503", "status": 302, "cross_origin": True, "elapsed": 3.0,
     "error": Response(401, json={"token": CANARY}, request=REQUEST).refusal(),
 }  # fmt: skip

@@ -73,3 +73,57 @@ async def test_many_at_once(httpbin):
         results = await client.gather(f"/anything?n={number}" for number in range(50))
     assert [result.unwrap().json()["args"]["n"] for result in results] == [str(number) for number in range(50)]
     assert len({attempt.connection for result in results for attempt in result.attempts}) <= 8
+
+
+@pytest.mark.parametrize("qop", ["auth", "auth,auth-int"])
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+async def test_digest(httpbin, algorithm, qop):
+    """The password is proved, to a verifier that this project did not write; a wrong one is refused."""
+    path = f"/digest-auth/{qop}/ada/pw/{algorithm}"
+    async with asynchttp.Client(httpbin, auth=asynchttp.DigestAuth("ada", "pw")) as client:
+        answer = await client.get(path)
+        assert (answer.json()["authenticated"], [attempt.status for attempt in answer.attempts]) == (True, [401, 200])
+        async with client.stream("GET", path) as stream:
+            assert stream.status == 200
+        wrong = await client.get(path, auth=asynchttp.DigestAuth("ada", "no"))
+        assert (wrong.status, [attempt.status for attempt in wrong.attempts]) == (401, [401, 401])
+
+
+async def test_tokens_and_keys(httpbin):
+    """A token that is given, one that is fetched, and keys where services want them."""
+
+    async def fetch():
+        return "fetched"
+
+    async with asynchttp.Client(httpbin) as client:
+        for auth, token in ((asynchttp.BearerAuth("t"), "t"), (asynchttp.BearerAuth(fetch), "fetched")):
+            assert (await client.get("/bearer", auth=auth)).json() == {"authenticated": True, "token": token}
+        seen = (await client.get("/anything?a=1", auth=asynchttp.ApiKeyAuth("k y", query="api_key"))).json()
+        assert seen["args"] == {"a": "1", "api_key": "k y"}
+        seen = (await client.get("/anything", auth=asynchttp.ApiKeyAuth("k", header="X-Api-Key"))).json()
+        assert seen["headers"]["X-Api-Key"] == "k"
+
+
+async def test_cookies(httpbin):
+    """Set on a redirect, sent, deleted; those of a call; none to another name of the same server."""
+    async with asynchttp.Client(httpbin) as client:
+        seen = await client.get("/cookies/set", params={"a": "1", "b": "2 3"})
+        assert (len(seen.history), seen.json()["cookies"]) == (1, {"a": "1", "b": "2 3"})
+        seen = await client.get("/cookies", cookies={"c": "call", "a": "call"})
+        assert seen.json()["cookies"] == {"a": "call", "b": "2 3", "c": "call"}
+        seen = await client.get("/cookies/delete", params={"a": ""})
+        assert seen.json()["cookies"] == {"b": "2 3"}
+        other = httpbin.replace("127.0.0.1", "localhost")
+        assert (await client.get(f"{other}/cookies")).json()["cookies"] == {}
+        again = asynchttp.CookieJar.from_json(client.cookies.to_json())
+    async with asynchttp.Client(httpbin, cookies=again) as client:
+        assert (await client.get("/cookies")).json()["cookies"] == {"b": "2 3"}
+
+
+async def test_a_challenge_that_wants_its_cookie_back(httpbin):
+    """The 401 sets a cookie, and the answer to its challenge must carry it."""
+    path = "/digest-auth/auth/ada/pw/MD5/never"
+    async with asynchttp.Client(httpbin, auth=asynchttp.DigestAuth("ada", "pw")) as client:
+        answer = await client.get(path, params={"require-cookie": True})
+    assert [attempt.status for attempt in answer.attempts] == [401, 200]
+    assert "stale_after=" in answer.request.headers["Cookie"]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
+from aiohttp import web
 
 from asynchttp import Backoff, Reconnect, Response, StatusError, SyncClient
 from asynchttp.testing import MockTransport
@@ -33,3 +37,54 @@ def test_events_without_a_block():
             pass
         with pytest.raises(TypeError, match="last_event_id"):
             client.events("/x", last_event_id=1)  # type: ignore[arg-type]
+
+
+def test_websockets():
+    """Messages both ways, by blocking calls; a normal close ends iteration."""
+    ready, url, stop = threading.Event(), [], asyncio.Event()
+
+    async def echo(request):
+        socket = web.WebSocketResponse(protocols=("chat",))
+        await socket.prepare(request)
+        async for message in socket:
+            if message.data == "close":
+                await socket.close()
+            else:
+                await socket.send_str(message.data)
+        return socket
+
+    async def serve():
+        app = web.Application()
+        app.add_routes([web.get("/", echo)])
+        runner = web.AppRunner(app, shutdown_timeout=0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url.append(f"ws://127.0.0.1:{runner.addresses[0][1]}/")
+        loops.append(asyncio.get_running_loop())
+        ready.set()
+        await stop.wait()
+        await runner.cleanup()
+
+    loops: list[asyncio.AbstractEventLoop] = []
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    ready.wait(10)
+    with SyncClient() as client:
+        with client.websocket(url[0], protocols=["chat"]) as ws:
+            assert (ws.protocol, ws.connections, ws.closed, ws.ended) == ("chat", 1, False, None)
+            ws.send("a")
+            assert ws.receive() == "a"
+            ws.send_json([1])
+            assert ws.receive_json() == [1]
+            assert ws.ping() >= 0
+            ws.send("b")
+            ws.send("close")
+            assert list(ws) == ["b"]
+            assert ws.closed
+            assert ws.ended is not None
+        with client.websocket(url[0]) as ws:
+            ws.close(4000, "enough")
+            assert ws.ended is not None
+            assert ws.ended.code == 4000
+    loops[0].call_soon_threadsafe(stop.set)
+    thread.join(10)

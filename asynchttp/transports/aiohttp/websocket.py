@@ -1,0 +1,194 @@
+"""WebSockets over aiohttp's client (RFC 6455).
+
+The handshake is a request like any other, so it runs through the layers above; what is not 101 goes back to them, and
+redirects, credentials and retries are decided there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+from aiohttp.http import WebSocketError
+from multidict import CIMultiDict
+
+from asynchttp.runtime.call import call_of
+from asynchttp.transports.aiohttp.answer import FAILURES
+from asynchttp.transports.aiohttp.failures import masked, translate
+from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, _answer
+from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
+from asynchttp.transports.stream import StreamResponse
+from asynchttp.transports.upgrade import Closed, Pong, Upgrade
+from asynchttp.values.errors import BodyTooLarge, HTTPError, ProtocolError, ReadTimeout, WriteError
+
+if TYPE_CHECKING:
+    from asynchttp.values.request import Request
+
+ABNORMAL: Final = 1006  # no close frame came (RFC 6455, 7.1.5)
+NO_CODE: Final = 1005  # a close frame without a code
+_TOO_BIG: Final = 1009
+_GOING_AWAY: Final = 1001
+_WINDOW: Final = 15  # bits of permessage-deflate
+_GRACE: Final = 0.2  # seconds for the close frame of a connection that is dropped
+_TEXT, _BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
+
+
+class _OtherAnswerError(Exception):
+    """The server answered something else than 101."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+async def open_websocket(
+    session: aiohttp.ClientSession, request: Request, upgrade: Upgrade, *, owned: bool, proxy: str | None
+) -> StreamResponse:
+    """One handshake on the wire: a 101 answer whose body is the `Socket`, or whatever else the server answered."""
+    call = call_of(request)
+    clocks = call.clocks
+    wire = call.wire = AttemptWire(fresh=call.fresh, watched=owned)
+    headers = CIMultiDict(request.headers)
+    headers.popall("Accept-Encoding", None)
+    own = _handshake_session(session, aiohttp.ClientTimeout(total=None, connect=clocks.connect, sock_read=clocks.read))
+    token = WIRE.set(wire)
+    try:
+        socket = await own.ws_connect(
+            request.url,
+            headers=headers,
+            protocols=upgrade.protocols,
+            heartbeat=upgrade.heartbeat,
+            max_msg_size=upgrade.max_size,
+            compress=_WINDOW if upgrade.compress else 0,
+            autoclose=False,
+            autoping=False,
+            proxy=proxy,
+        )
+    except _OtherAnswerError as other:
+        return _answer(request, other.answer, wire, None)
+    except aiohttp.WSServerHandshakeError as error:
+        msg = f"the server switched protocols, but not to this WebSocket: {error.message}"
+        raise ProtocolError(msg, sent=True) from masked(error)
+    except FAILURES as error:
+        failure = translate(error, wire, phase="headers", read=clocks.read, connect=clocks.connect)
+        raise failure from masked(error)
+    finally:
+        WIRE.reset(token)
+        own.detach()
+    response = socket._response
+    stream = StreamResponse(
+        101, headers=response.headers, stream=AiohttpSocket(socket, upgrade), request=request, reason=response.reason
+    )
+    stream.framing = "none"
+    return stream
+
+
+def _handshake_session(session: aiohttp.ClientSession, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    """The session with timeouts of ours and without redirects, on the same connections."""
+    return aiohttp.ClientSession(
+        connector=session.connector,
+        connector_owner=False,
+        cookie_jar=session.cookie_jar,
+        headers=session.headers,
+        skip_auto_headers=NO_AUTO_HEADERS,
+        auto_decompress=False,
+        trust_env=session.trust_env,
+        trace_configs=list(session.trace_configs),
+        middlewares=(_only_101, *getattr(session, "_middlewares", ())),
+        timeout=timeout,
+    )
+
+
+async def _only_101(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+    answer: aiohttp.ClientResponse = await handler(request)
+    if answer.status != 101:
+        raise _OtherAnswerError(answer)
+    return answer
+
+
+class AiohttpSocket:
+    """aiohttp's WebSocket as `Socket`. It holds at most what one read of 64 KiB and one message bring in, then the peer waits."""
+
+    __slots__ = ("_socket", "_upgrade", "protocol")
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse[Any], upgrade: Upgrade) -> None:
+        """Take over an open one."""
+        self._socket = socket
+        self._upgrade = upgrade
+        self.protocol = socket.protocol
+
+    async def receive(self) -> str | bytes | Pong | Closed:
+        """What comes next; pings are answered meanwhile."""
+        while True:
+            message = await self._socket.receive()
+            kind = message.type
+            if kind is _TEXT or kind is _BINARY:
+                data: str | bytes = message.data
+                return data
+            if kind is aiohttp.WSMsgType.PING:
+                await self._socket.pong(message.data)
+            elif kind is aiohttp.WSMsgType.PONG:
+                return Pong(bytes(message.data))
+            else:
+                return self._ended(message)
+
+    def _ended(self, message: Any) -> Closed:
+        if message.type is aiohttp.WSMsgType.CLOSE:
+            return Closed(message.data or NO_CODE, message.extra or "")
+        error = message.data if message.type is aiohttp.WSMsgType.ERROR else self._socket.exception()
+        lost = isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, asyncio.TimeoutError)
+        if error is None or lost:
+            return Closed(ABNORMAL)
+        raise self._failure(error) from error
+
+    def _failure(self, error: BaseException) -> HTTPError:
+        if isinstance(error, WebSocketError) and error.code == _TOO_BIG:
+            limit = self._upgrade.max_size
+            return BodyTooLarge(f"a message is larger than max_size ({limit} bytes)", sent=True, limit=limit)
+        if isinstance(error, WebSocketError):
+            return ProtocolError(f"what the server sent is no WebSocket frame: {error}", sent=True)
+        if isinstance(error, asyncio.TimeoutError):
+            silence = (self._upgrade.heartbeat or 0.0) / 2
+            msg = f"timed out: nothing came for {silence:g} s after a ping (heartbeat)"
+            return ReadTimeout(msg, limit=silence, phase="body", sent=True)
+        return ProtocolError(f"the WebSocket failed: {type(error).__name__}: {error}", sent=True)
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message; waits while more than 64 KiB are not taken."""
+        try:
+            if isinstance(message, str):
+                await self._socket.send_str(message)
+            else:
+                await self._socket.send_bytes(message)
+        except (aiohttp.ClientError, OSError) as error:
+            raise WriteError(f"the WebSocket is closed: {error}") from masked(error)
+
+    async def ping(self, payload: bytes) -> None:
+        """Send a ping."""
+        try:
+            await self._socket.ping(payload)
+        except (aiohttp.ClientError, OSError) as error:
+            raise WriteError(f"the WebSocket is closed: {error}") from masked(error)
+
+    async def end(self, code: int, reason: str) -> None:
+        """Close, and wait for the peer's close; cancelling it drops the connection."""
+        await self._socket.close(code=code, message=reason.encode())
+
+    async def aclose(self) -> None:
+        """Drop the connection, after a short word to the peer if it was not closed."""
+        if not self._socket.closed:
+            try:
+                async with asyncio.timeout(_GRACE):
+                    await self._socket.close(code=_GOING_AWAY)
+            except TimeoutError:
+                pass
+        self._socket._response.close()
+
+    def __aiter__(self) -> Self:
+        """Nothing: a WebSocket is no body."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """End."""
+        raise StopAsyncIteration

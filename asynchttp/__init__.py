@@ -22,6 +22,7 @@ from asynchttp.faces.synclasting import SyncEvents, SyncWebSocket
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.cookies import CookieJar
 from asynchttp.middleware.observe import LogEvents
+from asynchttp.policy.adaptive import AdaptiveLimit
 from asynchttp.policy.backoff import Backoff
 from asynchttp.policy.breaker import CircuitBreaker
 from asynchttp.policy.budget import RetryBudget
@@ -84,6 +85,7 @@ from asynchttp.values.events import (
     CircuitChanged,
     Detoured,
     EarlyHints,
+    LimitChanged,
     Redirected,
     RetryRefused,
     RetryScheduled,
@@ -98,6 +100,7 @@ from asynchttp.values.typed import TypedResponse
 from asynchttp.version import __version__
 
 __all__ = [
+    "AdaptiveLimit",
     "ApiKeyAuth",
     "Attempt",
     "AttemptFinished",
@@ -136,6 +139,7 @@ __all__ = [
     "IDEMPOTENT",
     "InvalidRedirect",
     "InvalidURL",
+    "LimitChanged",
     "Limits",
     "Lines",
     "LogEvents",

@@ -9,6 +9,7 @@ From the outside in; a policy that is switched off is not in the list::
     breaker              asked before a call queues                  once an attempt
     limits               a slot                                      once an attempt
     breaker              asked again; told of the outcome            once an attempt
+    adaptive             told how it went                            once an attempt
     cookies              those that the jar has for its URL          once an attempt
     attempt              its clock, its record, its body             once an attempt
     network_middlewares  the user's                                  once an attempt
@@ -23,6 +24,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asynchttp.middleware.adaptive import AdaptiveLayer
 from asynchttp.middleware.attempt import PHASES, AttemptLayer, phase_of
 from asynchttp.middleware.auth import Keyring, Signer
 from asynchttp.middleware.breaker import Asking, BreakerLayer, Circuits
@@ -133,14 +135,17 @@ class Engine:
         handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies).handle
         if state.cookies is not None:
             handler = CookieLayer(handler, state.cookies).handle
+        adaptive = state.gate.adaptive
+        if adaptive is not None:
+            handler = AdaptiveLayer(handler, adaptive, state.gate, clock, observers).handle
         circuits = state.circuits
         if circuits is not None:
             circuits.join(state.gate)
-            handler = BreakerLayer(handler, circuits, clock, observers).handle
+            handler = BreakerLayer(handler, circuits, state.gate, clock, observers).handle
         if limits:
             handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
         if circuits is not None:
-            handler = Asking(handler, circuits, clock).handle
+            handler = Asking(handler, circuits, state.gate, clock).handle
         if retry:
             handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
         signer = Signer(layers.auth, state.keyring, state.gate, clock)

@@ -32,7 +32,7 @@ from asynchttp.values.url import absolute_url, add_params, origin_of, parse_url
 from asynchttp.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from asynchttp.batch.fanout import FanOut
     from asynchttp.middleware.breaker import Circuits
@@ -174,15 +174,16 @@ class Core:
         chosen: Callable[[Any], bool] = accept
         return chosen
 
-    def circuit(self, url: Any) -> tuple[Circuits, str]:
-        """The breaker's circuits, and the origin of `url` there.
+    def circuit(self, url: Any) -> tuple[Circuits, Hashable]:
+        """The breaker's circuits, and what they know the host of `url` by.
 
         Raises:
             ValueError: there is no breaker.
         """
         if self.state.circuits is None:
             raise ValueError("this client has no breaker; make it with breaker=asynchttp.CircuitBreaker()")
-        return self.state.circuits, origin_of(absolute_url(parse_url(url), self.base))
+        request = Request("GET", absolute_url(parse_url(url), self.base))
+        return self.state.circuits, self.state.gate.host_of(request)
 
     # ── life ─────────────────────────────────────────────────────────────────
 

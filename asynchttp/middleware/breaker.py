@@ -101,11 +101,12 @@ class Circuits:
 class BreakerLayer:
     """Lets an attempt pass where its circuit does; stands inside the limits, `Asking` before them."""
 
-    __slots__ = ("_breaker", "_circuits", "_clock", "_next", "_observers")
+    __slots__ = ("_breaker", "_circuits", "_clock", "_host_of", "_next", "_observers")
 
-    def __init__(self, handler: Handler, circuits: Circuits, clock: Clock, observers: Observers) -> None:
+    def __init__(self, handler: Handler, circuits: Circuits, gate: Gate, clock: Clock, observers: Observers) -> None:
         """Wrap `handler`."""
         self._next = handler
+        self._host_of = gate.host_of
         self._circuits = circuits
         self._breaker = circuits.breaker
         self._clock = clock
@@ -118,12 +119,13 @@ class BreakerLayer:
             RefusedError: the circuit lets nothing pass.
         """
         started = self._clock.now()
-        permit = self._breaker.enter(request.origin, started)
+        key = self._host_of(request)
+        permit = self._breaker.enter(key, started)
         match permit:
             case Permit(probe=probe):
                 if probe:
-                    self._circuits.hold(request.origin)
-                    self._tell(request, Change(request.origin, "open", "half-open", None), started)
+                    self._circuits.hold(key)
+                    self._tell(request, Change(key, "open", "half-open", None), started)
             case Refused():
                 raise RefusedError(permit)
             case _:
@@ -152,11 +154,12 @@ class BreakerLayer:
 class Asking:
     """Refuses a single call before it queues, and sends an item of a fan-out back into the queue."""
 
-    __slots__ = ("_breaker", "_circuits", "_clock", "_next")
+    __slots__ = ("_breaker", "_circuits", "_clock", "_host_of", "_next")
 
-    def __init__(self, handler: Handler, circuits: Circuits, clock: Clock) -> None:
+    def __init__(self, handler: Handler, circuits: Circuits, gate: Gate, clock: Clock) -> None:
         """Wrap `handler`."""
         self._next = handler
+        self._host_of = gate.host_of
         self._circuits = circuits
         self._breaker = circuits.breaker
         self._clock = clock
@@ -169,7 +172,7 @@ class Asking:
         """
         call: Call = request._call
         if call.ticket is None:  # else it has waited in the queue already, and is asked again at once
-            refused = self._breaker.ask(request.origin, self._clock.now())
+            refused = self._breaker.ask(self._host_of(request), self._clock.now())
             if refused is not None:
                 self._wait(request, call, refused)
         while True:
@@ -182,15 +185,19 @@ class Asking:
         """Let it wait for the probe, if there will be one and it may."""
         if refused.wait is None or not self._circuits.parks(call):
             raise _circuit_open(request, call, refused, self._clock.now()) from None
-        self._circuits.hold(request.origin)
+        self._circuits.hold(self._host_of(request))
 
 
 def _judge(error: BaseException, request: Request, spent: float) -> Verdict:
-    """What the end of an attempt says about its origin; a `total` that it used up for the most part is a timeout."""
-    call: Call = request._call
-    if isinstance(error, asyncio.CancelledError) and call.guard is not None and call.guard.reason == "total":
-        return "failure" if spent >= (call.clocks.total or 0.0) / 2 else "nothing"
+    if isinstance(error, asyncio.CancelledError):
+        return "failure" if overdue(request._call, spent) else "nothing"
     return judge(error)
+
+
+def overdue(call: Call, spent: float) -> bool:
+    """Whether an attempt was cancelled because `total` ran out, and had used up most of that itself: a timeout, then."""
+    guard, total = call.guard, call.clocks.total
+    return guard is not None and guard.reason == "total" and total is not None and spent >= total / 2
 
 
 def _circuit_open(request: Request, call: Call, refused: Refused, now: float) -> CircuitOpen:

@@ -15,6 +15,7 @@ from asynchttp.values.events import (
     CircuitChanged,
     Detoured,
     EarlyHints,
+    LimitChanged,
     Redirected,
     RetryRefused,
     RetryScheduled,
@@ -130,6 +131,8 @@ def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911  one re
         case CircuitChanged(old=old, new=new, wait=wait):
             rest = "" if wait is None else f", next probe in {wait:.3f} s"
             return level, f"circuit {old} -> {new}{rest}"
+        case LimitChanged(limit=limit, reason=reason):
+            return logging.DEBUG, f"limit {limit} ({reason})"
         case CallFinished(status=status, error=error, attempts=attempts, elapsed=elapsed):
             came = status if error is None else f"{type(error).__name__}: {mask_text(str(error))}"
             return (logging.DEBUG if error is None else level), f"{came} after {attempts} attempts, {elapsed:.3f} s"

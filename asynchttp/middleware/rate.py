@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final
 
+from asynchttp.policy.adaptive import Adaptive
 from asynchttp.policy.admission import Admission
 from asynchttp.policy.rate import Rates, as_rates
 from asynchttp.runtime.gate import Gate, wake
@@ -112,8 +113,10 @@ class Keeper:
 
 def door(limits: Limits, clock: Clock) -> Gate:
     """The gate that `limits` ask for."""
-    admission = Admission(limits.concurrency, limits.per_host)
+    adaptive = None if limits.adaptive is None else Adaptive(limits.adaptive, limits.per_host)
+    admission = Admission(limits.concurrency, limits.per_host, None if adaptive is None else adaptive.limit)
     gate = Gate(admission, limits.key)
+    gate.adaptive = adaptive
     rate, per_host_rate = as_rates("rate", limits.rate), as_rates("per_host_rate", limits.per_host_rate)
     if rate or per_host_rate:
         Keeper(admission, Rates(rate, per_host_rate), clock)

@@ -108,6 +108,11 @@ class Admission:
         """How many hosts are remembered: those where something runs or waits, or nothing may."""
         return len(self._hosts)
 
+    def on(self, key: Hashable) -> int:
+        """How many slots of a host are taken; O(1)."""
+        host = self._hosts.get(key)
+        return 0 if host is None else host.running
+
     def enter(self, ticket: Ticket) -> bool:
         """Admit `ticket` at once (True), or let it wait (False); O(1), O(log P) when its priority is new here."""
         key, group = ticket.key, ticket.group

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asynchttp.policy.adaptive import AdaptiveLimit
 from asynchttp.policy.rate import as_rates
 from asynchttp.values.checks import check_count
 
@@ -24,6 +25,7 @@ class Limits:
         rate: attempts in a time, in the whole client: a `RateLimit`, a list of them that hold at once, or a text such
             as ``"10/s"`` or ``"100/min; 1000/h"``; None for no limit.
         per_host_rate: the same for each origin.
+        adaptive: a limit for each origin that finds itself (`AdaptiveLimit`), below `per_host` if that is given.
         idle: connections kept open for reuse, in the whole client.
         key: what counts as one host: ``key(request)`` gives anything hashable, such as a tenant or an API key, in place of
             the origin. It is called for each attempt, and must be quick.
@@ -43,6 +45,7 @@ class Limits:
     idle: int = 1000
     rate: Rated = None
     per_host_rate: Rated = None
+    adaptive: AdaptiveLimit | None = None
     key: Callable[[Any], Hashable] | None = None
 
     def __post_init__(self) -> None:
@@ -55,5 +58,7 @@ class Limits:
         for name in ("rate", "per_host_rate"):
             if getattr(self, name) is not None:  # kept as a tuple, so that equal settings compare equal
                 object.__setattr__(self, name, as_rates(f"Limits({name}=)", getattr(self, name)))
+        if self.adaptive is not None and not isinstance(self.adaptive, AdaptiveLimit):
+            raise TypeError(f"Limits(adaptive=) must be an AdaptiveLimit, not {self.adaptive!r}")
         if self.key is not None and not callable(self.key):
             raise TypeError(f"Limits(key=) must be a callable that takes the request, not {self.key!r}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from asynchttp.policy.adaptive import Adaptive
     from asynchttp.policy.admission import Admission, Group, Ticket
     from asynchttp.values.request import Request
 
@@ -18,12 +19,14 @@ class Gate:
     Cancelling `wait` takes the ticket back, wherever it was, so that no slot is lost.
     """
 
-    __slots__ = ("__weakref__", "admission", "key")
+    __slots__ = ("__weakref__", "adaptive", "admission", "key")
 
     def __init__(self, admission: Admission, key: Callable[[Request], Hashable] | None = None) -> None:
         """Stand in front of `admission`; `key` says what counts as one host, None by origin."""
         self.admission = admission
         self.key = key
+        #: What finds the limit of each host, if anything does.
+        self.adaptive: Adaptive | None = None
 
     async def wait(self, ticket: Ticket) -> None:
         """Wait until `ticket`, which `Admission.enter` did not let in at once, is let in; cancelling takes it back."""

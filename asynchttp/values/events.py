@@ -103,6 +103,15 @@ class CircuitChanged(NamedTuple):
     at: float
 
 
+class LimitChanged(NamedTuple):
+    """The adaptive limit of the request's host is now `limit`; `reason` is "answered" or "dropped"."""
+
+    request: Request
+    limit: int
+    reason: str
+    at: float
+
+
 class CallFinished(NamedTuple):
     """A call ended with a status or an error, after `elapsed` seconds and `attempts` attempts."""
 
@@ -124,6 +133,7 @@ Event: TypeAlias = (
     | RetryRefused
     | Redirected
     | CircuitChanged
+    | LimitChanged
     | CallFinished
 )
 Observer: TypeAlias = "Callable[[Event], object]"

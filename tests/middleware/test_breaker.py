@@ -161,6 +161,9 @@ async def test_items_fail_where_they_are_told_not_to_wait(clock):
         results = await client.gather([URL] * 12)
         assert [type(result.error).__name__ for result in results] == ["StatusError"] + ["CircuitOpen"] * 11
         assert len(server.sent) == 1
+        server.up_at = 0
+        await clock.sleep(5)
+        assert (await client.get(URL)).status == 200
         client.restore(URL)
         nothing_left(client)
 

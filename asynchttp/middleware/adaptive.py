@@ -1,0 +1,73 @@
+"""Tell the adaptive limit how each attempt went, and let the queue have the new one."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from asynchttp.middleware.breaker import overdue
+from asynchttp.runtime.gate import wake
+from asynchttp.values.events import LimitChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from asynchttp.middleware.observe import Observers
+    from asynchttp.policy.adaptive import Adaptive
+    from asynchttp.runtime.call import Call
+    from asynchttp.runtime.clock import Clock
+    from asynchttp.runtime.gate import Gate
+    from asynchttp.values.protocols import Handler
+    from asynchttp.values.request import Request
+
+_TOO_MUCH = frozenset({429, 503})  # Too Many Requests (RFC 6585, 4); Service Unavailable (RFC 9110, 15.6.4)
+
+
+class AdaptiveLayer:
+    """Stands inside the limits, where the slot of the attempt is still held; cancels and other errors say nothing."""
+
+    __slots__ = ("_adaptive", "_admission", "_clock", "_host_of", "_next", "_observers")
+
+    def __init__(self, handler: Handler, adaptive: Adaptive, gate: Gate, clock: Clock, observers: Observers) -> None:
+        """Wrap `handler`."""
+        self._next = handler
+        self._adaptive = adaptive
+        self._admission = gate.admission
+        self._clock = clock
+        self._observers = observers
+        self._host_of = gate.host_of
+
+    async def handle(self, request: Request) -> Any:
+        """One attempt, measured up to the beginning of its answer."""
+        call: Call = request._call
+        started = self._clock.now()
+        try:
+            answer = await self._next(request)
+        except (builtins.TimeoutError, asyncio.CancelledError) as error:
+            now = self._clock.now()
+            if not isinstance(error, asyncio.CancelledError) or overdue(call, now - started):
+                self._dropped(request, started, now)
+            raise
+        now = self._clock.now()
+        if answer.status in _TOO_MUCH:
+            self._dropped(request, started, now)
+            return answer
+        headers = call.attempts[-1].headers
+        key = self._host_of(request)
+        seconds = now - started if headers is None else headers
+        limit = self._adaptive.answered(key, seconds, self._admission.on(key), now)
+        if limit is not None:
+            self._change(request, key, limit, "answered", now)
+        return answer
+
+    def _dropped(self, request: Request, started: float, now: float) -> None:
+        key = self._host_of(request)
+        limit = self._adaptive.dropped(key, started, now)
+        if limit is not None:
+            self._change(request, key, limit, "dropped", now)
+
+    def _change(self, request: Request, key: Hashable, limit: int, reason: str, now: float) -> None:
+        wake(self._admission.limit(key, limit))
+        if self._observers:
+            self._observers.tell(LimitChanged(request, limit, reason, now))

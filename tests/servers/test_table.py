@@ -1,0 +1,57 @@
+"""The table of faults is what a run comes to, and every difference from the list is explained."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Final
+
+import aiohttp
+import pytest
+import uvloop
+
+import asynchttp
+from tests.servers.listed import LISTED
+from tests.servers.table import EXPLAINED, PAGE, QUICK, cases, ours
+from tests.transports.test_faults import KNOWN_GAPS
+
+ROWS: Final = {
+    name: cells
+    for line in PAGE.read_text(encoding="utf-8").splitlines()
+    if re.match(r"\| [A-Z]\d\d", line)
+    for name, *cells in [[cell.strip() for cell in line.strip("|").split("|")]]
+}
+LATER: Final = {name for name in LISTED if name[0] in "KLTU"}
+
+
+def test_every_fault_has_its_row():
+    """No row is forgotten, and none has a cell too many."""
+    assert set(ROWS) == set(LISTED) == set(cases())
+    assert {len(cells) for cells in ROWS.values()} == {6}
+    assert [cells[:2] for name, cells in ROWS.items() if name not in EXPLAINED] == [
+        list(LISTED[name][:2]) for name in ROWS if name not in EXPLAINED
+    ]
+
+
+def test_a_difference_is_explained():
+    """What the tests of the faults know as a gap, the page tells; an error that is listed is the one that came."""
+    assert set(EXPLAINED) - LATER == set(KNOWN_GAPS)
+    errors = {name for name in dir(asynchttp) if isinstance(getattr(asynchttp, name), type)}
+    for name, (_, listed, told, *_) in ROWS.items():
+        wanted = set(re.findall(r"\b[A-Z]\w+", listed)) & errors
+        if name not in EXPLAINED and wanted and not listed.startswith(("ok", "follow", "idempotent")):
+            assert wanted & set(re.findall(r"\b[A-Z]\w+", told)), name
+        elif name not in EXPLAINED and listed.startswith("ok"):
+            assert told.startswith("200"), name
+
+
+@pytest.mark.skipif(aiohttp.helpers.DEBUG, reason="aiohttp's parser is stricter in development mode")
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_the_page_is_what_happens(run):
+    """Every fault that ends without a clock, played again over both lanes."""
+
+    async def play() -> dict[str, list[str]]:
+        table = cases()
+        return {name: list(await ours(table[name])) for name in QUICK}
+
+    assert run(play()) == {name: ROWS[name][2:4] for name in QUICK}

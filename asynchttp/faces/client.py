@@ -63,7 +63,7 @@ class Client(Lasting, Verbs, Submitting):
         raise_for_status: True raises `StatusError` for 400 and above; a callable says which answers to refuse.
         max_body: bytes of a buffered, decoded body; `BodyTooLarge` beyond. None for no bound.
         proxy: the URL of an HTTP proxy. tls: an `ssl.SSLContext`, the path of a CA bundle, or False (warns).
-        trust_env: take proxies and .netrc from the environment.
+        trust_env: take proxies from the environment, and credentials by host from the netrc file (see `NetrcAuth`).
         network: how connections are made (`Network`).
         middlewares, network_middlewares: ``async (request, call_next) -> response``, once a call or once an attempt.
         observers: callables that get each event.

@@ -265,7 +265,7 @@ class _Hop:
         grant, auth = self.grant, self.grant.auth
         signed = auth.sign(self.request, grant.value)
         if signed is None:
-            self._refreshed = True
+            # This is not the one refresh of a refusal: a first grant may run out while the call waits for its slot.
             if await self._signer.refresh(self, None):
                 signed = auth.sign(self.request, grant.value)
             if signed is None:

@@ -31,8 +31,8 @@ class Auth:
     that come from it with `with_`. Equal instances share a grant. None of its methods runs twice at a time.
 
     A grant is fetched once for all calls that wait for it: the first one runs `refresh`, the others use what it
-    returned, or get a copy of its error. If the first is cancelled, the next takes over. A call refreshes at most once
-    for each hop, never holds a slot while it waits, and sends again only a body that can be sent again.
+    returned, or get a copy of its error. If the first is cancelled, the next takes over. After a refusal a call
+    refreshes at most once for each hop; it never holds a slot while it waits, and sends again only a body that can be sent again.
 
     Attributes:
         per_origin: whether each origin has a grant of its own (a nonce) or all share one (a token).

@@ -65,6 +65,8 @@ class Hosts:
                 return asynchttp.Response(200, json={"id": int(number), "city": "Bern"})
             case "GET", ("file",):
                 return asynchttp.Response(200, text="the same everywhere")
+            case "POST", ("token",):
+                return asynchttp.Response(200, json={"access_token": "token-1"})
             case "POST", ("orders",):
                 return asynchttp.Response(201, json={"order": 1})
             case "GET", ("prices",):

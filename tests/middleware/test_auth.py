@@ -143,13 +143,34 @@ async def test_a_new_token_that_is_refused_ends_the_call():
     """A hop refreshes once: the 401 is the answer, with its body."""
     service = Service(good="none")
     async with Client(A, auth=Token(), transport=service.transport) as client:
-        answer = await client.get("/x")
-        assert (answer.status, answer.text) == (401, "x")
-        assert service.paths() == ["/token", "/x"]
-        answer = await client.get("/x")
-        assert (answer.status, len(answer.attempts)) == (401, 2)
-        assert service.paths() == ["/token", "/x", "/x", "/token", "/x"]
+        for first in (["/token"], []):
+            answer = await client.get("/x")
+            assert (answer.status, answer.text, len(answer.attempts)) == (401, "x", 2)
+            assert service.paths() == [*first, "/x", "/token", "/x"]
+            service.transport.requests.clear()
         nothing_left(client)
+
+
+async def test_a_token_may_run_out_while_calls_queue(clock):
+    """Those that waited for the first one, too, get the next."""
+    service = Service(clock, good="t1")
+
+    async def slowly(request, call_next):
+        answer = await call_next(request)
+        if request.url.path == "/x":
+            service.good = "t2"
+        return answer
+
+    async with Client(
+        A,
+        auth=Token(),
+        transport=service.transport,
+        limits=Limits(concurrency=1),
+        network_middlewares=[slowly],
+    ) as client:
+        answers = await asyncio.gather(*[client.get("/x") for _ in range(10)])
+    assert {answer.status for answer in answers} == {200}
+    assert service.paths().count("/token") == 2
 
 
 @pytest.mark.parametrize("failing", [500, ConnectError("no")])

@@ -62,8 +62,9 @@ EXPLAINED: Final = {
     "E13": "As E11.",
     "E15": "As E11.",
     "G03": "The list would try a GET once more; damaged content is not tried again here.",
-    "T13": "asyncio reports a connection that ends within the handshake as one that was reset.",
-    "T17": "In TLS 1.3 the server refuses after the client's handshake is done, when the request is on its way.",
+    "T13": "asyncio reports it as a reset, with nothing that says TLS. It is tried again, as listed.",
+    "T16": "Not there yet: the hint, and a GET is tried again, because aiohttp tells no more than that the server closed.",
+    "T17": "Not there yet: TLS 1.3 refuses once the request may be on its way, and the alert is taken for a lost connection; a GET is tried again.",
 }
 
 

@@ -139,7 +139,7 @@ class Signer:
         self._release(call_of(hop.request))
         while (flight := grant.flight) is not None:
             if flight.task is task:
-                msg = f"refreshing {grant.auth!r} needs a request that waits for this refresh; give that one auth=None"
+                msg = f"refreshing {_name(grant.auth)} needs a request that waits for this refresh; give that one auth=None"
                 raise RuntimeError(msg)
             waiter = asyncio.get_running_loop().create_future()
             flight.waiters.append(waiter)
@@ -179,7 +179,7 @@ class Signer:
             await hop.drain()
             return await value
         if inspect.isasyncgen(value):
-            msg = f"refresh() of {auth!r} is an async generator; make it a generator (def), or await and return"
+            msg = f"refresh() of {_name(auth)} is an async generator; make it a generator (def), or await and return"
             raise TypeError(msg)
         return value
 
@@ -202,11 +202,11 @@ class Signer:
     async def _ask(self, wanted: Any, hop: _Hop) -> Response:
         """One request of a refresh: a call within the call, on its clock and in its task."""
         if not isinstance(wanted, Request):
-            msg = f"refresh() of {hop.grant.auth!r} yielded {kind_of(wanted)}; it yields each asynchttp.Request that it needs"
+            msg = f"refresh() of {_name(hop.grant.auth)} yielded {kind_of(wanted)}; it yields each asynchttp.Request that it needs"
             raise TypeError(msg)
         own = [name for name in _SETTINGS if getattr(wanted, name) is not UNSET]
         if own:
-            msg = f"refresh() of {hop.grant.auth!r} yielded a request with {', '.join(own)}=; it has those of the call"
+            msg = f"refresh() of {_name(hop.grant.auth)} yielded a request with {', '.join(own)}=; it has those of the call"
             raise ValueError(msg)
         outer = call_of(hop.request)
         call = Call(outer.clocks, outer.retry, outer.redirects, outer.group, self._clock.now())
@@ -269,7 +269,7 @@ class _Hop:
             if await self._signer.refresh(self, None):
                 signed = auth.sign(self.request, grant.value)
             if signed is None:
-                msg = f"{auth!r} has nothing to sign with: its refresh() gave no grant, or sign() did not take it"
+                msg = f"{_name(auth)} has nothing to sign with: its refresh() gave no grant, or sign() did not take it"
                 raise RuntimeError(msg)
         return adopt(signed, self.request, auth)
 
@@ -319,10 +319,12 @@ def adopt(signed: Any, request: Request, auth: Auth) -> Request:
         ValueError: it goes to another origin.
     """
     if not isinstance(signed, Request):
-        msg = f"sign() of {auth!r} returned {kind_of(signed)}; it must return the request, or None to refresh first"
+        msg = (
+            f"sign() of {_name(auth)} returned {kind_of(signed)}; it must return the request, or None to refresh first"
+        )
         raise TypeError(msg)
     if signed.url is not request.url and signed.origin != request.origin:
-        msg = f"sign() of {auth!r} changed the origin of the request to {signed.origin}; credentials are for one origin"
+        msg = f"sign() of {_name(auth)} changed the origin of the request to {signed.origin}; credentials are for one origin"
         raise ValueError(msg)
     return signed if signed._call is request._call else attach(signed.replace(), call_of(request))
 
@@ -343,6 +345,11 @@ class _Patient:
     def arrived(self, answer: Any) -> None:
         if not self._auth.refused(answer):
             self._watch.arrived(answer)
+
+
+def _name(auth: Auth) -> str:
+    """Its repr may show what it holds: who writes a scheme need not think of that."""
+    return type(auth).__qualname__
 
 
 def _draw() -> str:

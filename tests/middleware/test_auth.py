@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -583,6 +584,21 @@ class TestYourOwn:
         async with Client(A, auth=Circle(), transport=Service().transport) as client:
             with pytest.raises(RuntimeError, match="waits for this refresh"):
                 await client.get("/x")
+
+    async def test_messages_show_no_secret(self):
+        """The repr of a dataclass has all its fields."""
+
+        @dataclass(frozen=True)
+        class Held(Auth):
+            password: str
+
+            def sign(self, request, grant):
+                return None
+
+        async with Client(A, auth=Held("hunter2"), transport=Service().transport) as client:
+            with pytest.raises(RuntimeError, match="Held has nothing to sign with") as caught:
+                await client.get("/x")
+        assert "hunter2" not in str(caught.value)
 
     @pytest.mark.parametrize(
         ("signed", "error", "words"),

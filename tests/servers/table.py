@@ -165,7 +165,7 @@ def _told(error: BaseException) -> str:
 
 async def _ours(url: str, *, case: Case, method: str, direct: bool) -> str:
     transport = AiohttpTransport(direct=direct, tls=case.trust)
-    timeout = asynchttp.Timeout(total=None, attempt=ATTEMPT, connect=ATTEMPT, read=READ)
+    timeout = asynchttp.Timeout(total=None, attempt=ATTEMPT, connect=READ, read=READ)
     retry = asynchttp.Retry(attempts=2, backoff=asynchttp.Backoff.constant(0))
     told = []
     async with asynchttp.Client(
@@ -279,7 +279,7 @@ fault on a socket of this machine; the tests play most of them again and compare
 - **requests** are those that the server saw, of the one and of the other.
 - **aiohttp** is what a GET (or PUT) comes to. It has no attempts: where it has more requests than calls (two in the rows K, E13 to E15, C07 and C08,
   one in the others, and one for each redirect), it sent one again without telling.
-- The clocks are `read={read}`, `attempt={attempt}`; aiohttp has `sock_read={read}` and `total={total}`. `max_body` is 1 MiB, redirects are 3 at most.
+- The clocks are `connect={read}`, `read={read}`, `attempt={attempt}`; aiohttp has `sock_read={read}` and `total={total}`. `max_body` is 1 MiB, redirects are 3 at most.
 
 Faults that need a resolver, a proxy or a route of their own are not in the table.
 """

@@ -7,12 +7,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import handles, layers, memory, peers, politeness, report, session
+from benchmarks import handles, lasting, layers, memory, peers, politeness, report, session
 
 if TYPE_CHECKING:
     from benchmarks.harness import Section
 
-BENCHMARKS: dict[str, Any] = {module.NAME: module for module in (layers, session, handles, memory, politeness, peers)}
+BENCHMARKS: dict[str, Any] = {module.NAME: module for module in (layers, session, handles, lasting, memory, politeness, peers)}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

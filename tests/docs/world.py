@@ -30,6 +30,11 @@ class World:
         self._real = self._real or self._make()
         return await self._real.send(request)
 
+    async def websocket(self, request: asynchttp.Request) -> Any:
+        """A handshake with a server of the page's own."""
+        self._real = self._real or self._make()
+        return await self._real.websocket(request)
+
     async def aclose(self) -> None:
         """Close both."""
         await self._mock.aclose()

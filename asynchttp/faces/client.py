@@ -53,7 +53,7 @@ class Client(Lasting, Verbs, Submitting):
             (Authorization, Cookie, API keys and the like) go to its origin alone.
         cookies: names and values for `base_url`'s origin, or a mapping of origin to such; a `CookieJar`, or one of
             aiohttp's kind. Left out, the client has a jar of its own; None keeps and sends none.
-        auth: credentials for `base_url`'s origin, or a mapping of origin to credentials.
+        auth: credentials for `base_url`'s origin, a mapping of origin to credentials, or a `NetrcAuth`.
         limits: how much at once (`Limits`).
         timeout: seconds in total, a `Timeout`, or None for no limit at all.
         retry: when a failed attempt is repeated (`Retry`); None never does.

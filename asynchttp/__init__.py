@@ -32,6 +32,7 @@ from asynchttp.policy.failures import MaxFailures
 from asynchttp.policy.followup import Redirects
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
+from asynchttp.policy.pacing import Pacing
 from asynchttp.policy.rate import RateLimit
 from asynchttp.policy.reconnect import Reconnect
 from asynchttp.policy.retry import IDEMPOTENT, Retry
@@ -86,6 +87,7 @@ from asynchttp.values.events import (
     Detoured,
     EarlyHints,
     LimitChanged,
+    OriginPaused,
     Redirected,
     RetryRefused,
     RetryScheduled,
@@ -147,6 +149,8 @@ __all__ = [
     "NetrcAuth",
     "Network",
     "NetworkError",
+    "OriginPaused",
+    "Pacing",
     "Progress",
     "ProtocolError",
     "ProxyError",

@@ -7,7 +7,7 @@ From the outside in; a policy that is switched off is not in the list::
     exchange             credentials, redirects                      once a hop
     retry                budget; nothing is held while it sleeps     once a hop
     breaker              asked before a call queues                  once an attempt
-    limits               a slot                                      once an attempt
+    limits               pauses, rates, a slot; hears the answer     once an attempt
     breaker              asked again; told of the outcome            once an attempt
     adaptive             told how it went                            once an attempt
     cookies              those that the jar has for its URL          once an attempt
@@ -33,6 +33,7 @@ from asynchttp.middleware.cookies import CookieLayer
 from asynchttp.middleware.exchange import Exchange
 from asynchttp.middleware.limits import LimitsLayer
 from asynchttp.middleware.observe import Observe, Observers
+from asynchttp.middleware.pacing import Pacer
 from asynchttp.middleware.rate import door
 from asynchttp.middleware.retry import RetryLayer
 from asynchttp.policy.admission import Group
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.credentials import Auth
     from asynchttp.policy.limits import Limits
+    from asynchttp.policy.pacing import Pacing
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.values.events import Observer
@@ -76,6 +78,7 @@ class Layers:
     auth: Mapping[str, Auth]
     sensitive: frozenset[str] = frozenset()
     max_body: int | None = None
+    pacing: Pacing | None = None
 
 
 class State:
@@ -122,7 +125,7 @@ class Engine:
         observers = Observers(layers.observers)
         self._observe = Observe(observers, state.clock) if observers else None
         # A policy that is switched off is not in the list; calls choose by whether they retry and queue.
-        self._limited = state.gate.admission.limited
+        self._limited = state.gate.admission.limited or layers.pacing is not None
         self._free = [self._chain(layers, observers, retry=retry, limits=False) for retry in (False, True)]
         self._queued = [self._chain(layers, observers, retry=retry, limits=True) for retry in (False, True)]
 
@@ -143,7 +146,8 @@ class Engine:
             circuits.join(state.gate)
             handler = BreakerLayer(handler, circuits, state.gate, clock, observers).handle
         if limits:
-            handler = LimitsLayer(handler, state.gate, clock, deadlines).handle
+            pacer = Pacer(layers.pacing, state.gate, clock, state.random, observers) if layers.pacing else None
+            handler = LimitsLayer(handler, state.gate, clock, deadlines, pacer).handle
         if circuits is not None:
             handler = Asking(handler, circuits, state.gate, clock).handle
         if retry:

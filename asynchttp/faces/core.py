@@ -120,7 +120,7 @@ class Core:
         if self._loop is not _get_running_loop():
             self.bind()
         key = request.idempotency_key
-        if key is not None and type(key) is not str:  # made once for the call, whatever becomes of it
+        if key is not None and not isinstance(key, str):  # made once for the call, whatever becomes of it
             request = request.replace(idempotency_key=str(uuid.uuid4()) if key is True else key(request))
         url = request.url
         if self._params is not None:
@@ -313,6 +313,8 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
     state.keyring = shared.keyring  # each grant belongs to its credentials, so it is right whatever changed
     if "limits" not in changes:
         state.gate = shared.gate
+    else:
+        state.gate.keeper.join(shared.gate.keeper)
     if "budget" not in changes:
         state.budget = shared.budget
     if "breaker" in changes:

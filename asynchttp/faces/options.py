@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asynchttp.policy.failures import ErrorPolicy
     from asynchttp.policy.limits import Limits
     from asynchttp.policy.network import Network
+    from asynchttp.policy.pacing import Pacing
     from asynchttp.policy.retry import Retry
     from asynchttp.values.request import KeySource
     from asynchttp.values.result import Progress
@@ -68,6 +69,7 @@ class ClientOptions(TypedDict, total=False):
     timeout: Any
     retry: Retry | None
     budget: RetryBudget | None
+    pacing: Pacing | None
     breaker: CircuitBreaker | None
     redirects: Any
     raise_for_status: Any

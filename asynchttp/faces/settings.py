@@ -21,6 +21,7 @@ from asynchttp.policy.decode import accept_encoding
 from asynchttp.policy.followup import as_redirects, scrub
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
+from asynchttp.policy.pacing import Pacing
 from asynchttp.policy.retry import Retry
 from asynchttp.values.checks import check_count, check_headers
 from asynchttp.values.masking import mask_url
@@ -54,6 +55,7 @@ class Settings:
     timeout: Any = DEFAULT_TIMEOUT
     retry: Retry | None = Retry()
     budget: RetryBudget | None = RetryBudget()
+    pacing: Pacing | None = Pacing()
     breaker: CircuitBreaker | None = None
     redirects: Any = 10
     raise_for_status: Any = False
@@ -74,6 +76,7 @@ class Settings:
         _check_type("limits", self.limits, Limits)
         _check_type("retry", self.retry, Retry, none="switches retries off")
         _check_type("budget", self.budget, RetryBudget, none="means no bound")
+        _check_type("pacing", self.pacing, Pacing, none="switches it off")
         _check_type("breaker", self.breaker, CircuitBreaker, none="switches it off")
         _check_type("network", self.network, Network, none="means the defaults")
         check_count("max_body", self.max_body, none=True)
@@ -194,6 +197,7 @@ class Settings:
             auth=bind_auth(self.auth, self.base(), NetrcAuth.of_environment() if self.trust_env else None),
             sensitive=frozenset(name.lower() for name in self.sensitive_headers),
             max_body=self.max_body,
+            pacing=self.pacing,
         )
 
     def make_jar(self) -> Jar | None:

@@ -14,6 +14,7 @@ from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Response
 
 if TYPE_CHECKING:
+    from asynchttp.middleware.pacing import Pacer
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.runtime.deadlines import Deadlines
@@ -28,16 +29,19 @@ class LimitsLayer:
     Waiting is on the `queue` clock and on no other but `total`. A retry stands ahead of fresh calls of its priority.
     """
 
-    __slots__ = ("_admission", "_clock", "_deadlines", "_gate", "_key", "_next")
+    __slots__ = ("_admission", "_clock", "_deadlines", "_gate", "_key", "_next", "_pacer")
 
-    def __init__(self, handler: Handler, gate: Gate, clock: Clock, deadlines: Deadlines) -> None:
-        """Wrap `handler`."""
+    def __init__(
+        self, handler: Handler, gate: Gate, clock: Clock, deadlines: Deadlines, pacer: Pacer | None = None
+    ) -> None:
+        """Wrap `handler`; `pacer` hears every answer."""
         self._next = handler
         self._gate = gate
         self._admission = gate.admission
         self._key = gate.key
         self._clock = clock
         self._deadlines = deadlines
+        self._pacer = pacer
 
     async def handle(self, request: Request) -> Any:
         """One attempt within the limits."""
@@ -56,8 +60,15 @@ class LimitsLayer:
                 call.waited = 0.0
             else:
                 await self._queue(request, call, ticket)
+        pacer = self._pacer
         try:
-            answer = await self._next(request)
+            if pacer is None:
+                answer = await self._next(request)
+            else:
+                if pacer.origins:
+                    pacer.check(request, host)
+                answer = await self._next(request)
+                pacer.hear(request, ticket, answer)
         except BaseException:
             self._gate.leave(ticket)
             raise

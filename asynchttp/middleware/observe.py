@@ -16,6 +16,7 @@ from asynchttp.values.events import (
     Detoured,
     EarlyHints,
     LimitChanged,
+    OriginPaused,
     Redirected,
     RetryRefused,
     RetryScheduled,
@@ -126,6 +127,8 @@ def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911  one re
             return level, f"retry in {wait:.3f} s: {reason}"
         case RetryRefused(attempt=attempt, reason=reason):
             return level, f"not retried after attempt {attempt.number}: {reason}"
+        case OriginPaused(status=status, wait=wait, refused=refused):
+            return level, f"status {status}: the origin {'refuses all' if refused else 'pauses'} for {wait:.3f} s"
         case Redirected(status=status, to=to, cross_origin=cross_origin):
             return logging.DEBUG, f"{status} to {mask_url(to.url)}{', secrets dropped' if cross_origin else ''}"
         case CircuitChanged(old=old, new=new, wait=wait):

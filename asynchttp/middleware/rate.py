@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from typing import TYPE_CHECKING, Final
 
 from asynchttp.policy.adaptive import Adaptive
 from asynchttp.policy.admission import Admission
+from asynchttp.policy.pacing import Pace
 from asynchttp.policy.rate import Rates, as_rates
 from asynchttp.runtime.gate import Gate, wake
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
     from asynchttp.policy.admission import Ticket
     from asynchttp.policy.limits import Limits
-    from asynchttp.policy.pacing import Pace
     from asynchttp.runtime.clock import Clock, Handle
 
 _ALL: Final = object()  # the key of the timer of all hosts
@@ -31,7 +32,7 @@ class Keeper:
     Every step is O(number of rates), and O(log n) for the timer of a host that is shut.
     """
 
-    __slots__ = ("_admission", "_clock", "_rates", "_timers", "pace")
+    __slots__ = ("__weakref__", "_admission", "_clock", "_family", "_rates", "_timers", "pace")
 
     def __init__(self, admission: Admission, rates: Rates | None, clock: Clock) -> None:
         """Keep the door of `admission`, from now on if there are rates."""
@@ -39,29 +40,44 @@ class Keeper:
         self._rates = rates
         self._clock = clock
         self._timers: dict[object, Handle] = {}
-        self.pace: Pace | None = None
-        self.watch()
+        self.pace = Pace()
+        self._family: weakref.WeakSet[Keeper] = weakref.WeakSet([self])
+        self._watch()
 
-    def watch(self) -> None:
-        """Be asked about every ticket, or about none, as far as there is anything to say; O(1)."""
-        needed = self._rates is not None or self.pace
+    def join(self, other: Keeper) -> None:
+        """Heed what servers said to `other`, too: the queue of a client that came from its, with limits of its own."""
+        self.pace = other.pace
+        self._family = other._family
+        self._family.add(self)
+        self._watch()
+
+    def heed(self, key: Hashable, *, anew: bool) -> None:
+        """Something was said by a server; `anew`: ask again about whoever waits for this host, since it may go now."""
+        for keeper in list(self._family):
+            keeper._watch()
+            if anew:
+                keeper._reopen(key)
+
+    def _watch(self) -> None:
+        """Be asked about every ticket, or about none, as far as there is anything to say."""
+        needed = self._rates is not None or self.pace.origins
         self._admission.meter = self if needed else None
 
     def passes(self, ticket: Ticket) -> bool:
         """Whether a ticket that there is room for goes now; if not, what it waits for is shut."""
         now = self._clock.now()
-        if self.pace:
+        if self.pace.origins:
             paused = self.pace.enter(ticket.key, ticket, now)
             if paused is not None:
                 self._shut(ticket.key, paused.until)
                 return False
         if self._rates is None:
+            self._watch()
             return True
         held = self._rates.take(ticket.key, ticket.cost, now, ticket)
         if held is None:
             return True
-        if self.pace:
-            self.pace.left(ticket.key, ticket)
+        self.pace.left(ticket.key, ticket)
         self._shut(ticket.key if held.scope == "host" else _ALL, held.until)
         return False
 
@@ -76,11 +92,10 @@ class Keeper:
 
     def left(self, ticket: Ticket) -> None:
         """A ticket that was the first after a pause, and brought no answer, lets another be it."""
-        if self.pace and self.pace.left(ticket.key, ticket):
+        if self.pace.left(ticket.key, ticket):
             self._arm(ticket.key, self._clock.now())
 
-    def reopen(self, key: Hashable) -> None:
-        """Ask anew about whoever waits for a host, since something changed there."""
+    def _reopen(self, key: Hashable) -> None:
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -112,12 +127,11 @@ class Keeper:
 
 
 def door(limits: Limits, clock: Clock) -> Gate:
-    """The gate that `limits` ask for."""
+    """The gate that `limits` ask for, and its keeper."""
     adaptive = None if limits.adaptive is None else Adaptive(limits.adaptive, limits.per_host)
     admission = Admission(limits.concurrency, limits.per_host, None if adaptive is None else adaptive.limit)
     gate = Gate(admission, limits.key)
     gate.adaptive = adaptive
-    rate, per_host_rate = as_rates("rate", limits.rate), as_rates("per_host_rate", limits.per_host_rate)
-    if rate or per_host_rate:
-        Keeper(admission, Rates(rate, per_host_rate), clock)
+    client, host = as_rates("rate", limits.rate), as_rates("per_host_rate", limits.per_host_rate)
+    gate.keeper = Keeper(admission, Rates(client, host) if client or host else None, clock)
     return gate

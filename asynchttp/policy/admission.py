@@ -51,10 +51,6 @@ class Meter(Protocol):
         """A ticket gave its slot back; O(1)."""
         ...
 
-    def close(self) -> None:
-        """Nothing more will be asked: stop every timer."""
-        ...
-
 
 class Admission:
     """The queue in front of the wire.

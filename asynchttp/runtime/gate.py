@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -19,12 +19,14 @@ class Gate:
     Cancelling `wait` takes the ticket back, wherever it was, so that no slot is lost.
     """
 
-    __slots__ = ("__weakref__", "adaptive", "admission", "key")
+    __slots__ = ("__weakref__", "adaptive", "admission", "keeper", "key")
 
     def __init__(self, admission: Admission, key: Callable[[Request], Hashable] | None = None) -> None:
         """Stand in front of `admission`; `key` says what counts as one host, None by origin."""
         self.admission = admission
         self.key = key
+        #: Who tells the queue about rates and pauses, from the floor of the drivers.
+        self.keeper: Any = None
         #: What finds the limit of each host, if anything does.
         self.adaptive: Adaptive | None = None
 
@@ -43,9 +45,9 @@ class Gate:
         return request.origin if self.key is None else self.key(request)
 
     def close(self) -> None:
-        """Stop what tells the time to the meter."""
-        if self.admission.meter is not None:
-            self.admission.meter.close()
+        """Stop every timer of its keeper."""
+        if self.keeper is not None:
+            self.keeper.close()
 
     def leave(self, ticket: Ticket) -> None:
         """Give a slot back and let in who is next; O(1)."""

@@ -112,6 +112,16 @@ class LimitChanged(NamedTuple):
     at: float
 
 
+class OriginPaused(NamedTuple):
+    """The request's origin asked for a pause of `wait` seconds, or its quota is used up; `refused`: calls fail until then."""
+
+    request: Request
+    status: int
+    wait: float
+    refused: bool
+    at: float
+
+
 class CallFinished(NamedTuple):
     """A call ended with a status or an error, after `elapsed` seconds and `attempts` attempts."""
 
@@ -134,6 +144,7 @@ Event: TypeAlias = (
     | Redirected
     | CircuitChanged
     | LimitChanged
+    | OriginPaused
     | CallFinished
 )
 Observer: TypeAlias = "Callable[[Event], object]"

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from asynchttp import Client, Limits, QueueTimeout, RateLimit, Response, Timeout
-from asynchttp.middleware import rate
+from asynchttp.middleware.rate import door
 from asynchttp.policy.admission import Group, Ticket
 from asynchttp.policy.rate import Rates
 from asynchttp.testing import MockTransport, VirtualClock
@@ -156,8 +156,8 @@ async def test_a_call_that_is_cancelled_while_it_waits_costs_nothing(clock):
 @pytest.mark.parametrize("limits", [{"rate": "1/s"}, {"per_host_rate": "1/s"}])
 async def test_a_unit_that_was_taken_and_not_used_is_given_back(clock, limits):
     """One that was let in and cancelled before it was sent does not delay the next."""
-    gate = rate.door(Limits(**limits), clock)
-    let_in = []
+    gate = door(Limits(**limits), clock)
+    let_in: list[Ticket] = []
     tickets = [Ticket("a", Group(), wake=let_in.append) for _ in range(3)]
     assert [gate.admission.enter(ticket) for ticket in tickets] == [True, False, False]
     gate.leave(tickets[0])
@@ -197,9 +197,14 @@ async def test_what_closes_leaves_no_timer(clock):
 
 async def test_steps_do_not_grow_with_what_waits(clock, monkeypatch):
     """Each wait is computed once: about two questions a request, with 20 waiting and with 2 000."""
-    asked = []
+    asked: list[int] = []
     take = Rates.take
-    monkeypatch.setattr(Rates, "take", lambda self, *args: asked.append(1) or take(self, *args))
+
+    def counted(self, *args):
+        asked.append(1)
+        return take(self, *args)
+
+    monkeypatch.setattr(Rates, "take", counted)
     counts = []
     for waiting in (20, 2000):
         asked.clear()
@@ -212,8 +217,6 @@ async def test_steps_do_not_grow_with_what_waits(clock, monkeypatch):
 
 async def test_without_rates_nothing_is_asked(clock):
     """A policy that is off costs nothing."""
-    gate = rate.door(Limits(), clock)
-    assert gate.admission.meter is None
-    gate.close()
-    assert rate.door(Limits(concurrency=None, rate="1/s"), clock).admission.limited
-    assert not rate.door(Limits(concurrency=None), clock).admission.limited
+    assert door(Limits(), clock).admission.meter is None
+    assert door(Limits(concurrency=None, rate="1/s"), clock).admission.limited
+    assert not door(Limits(concurrency=None), clock).admission.limited

@@ -158,7 +158,7 @@ def _client_arguments(
     **_others: Any,
 ) -> dict[str, Any]:
     """What of the options is for the client; what was left out stays its default."""
-    limits = {} if concurrency is None else {"concurrency": concurrency}
+    limits: dict[str, Any] = {} if concurrency is None else {"concurrency": concurrency}
     arguments: dict[str, Any] = {
         "limits": asynchttp.Limits(per_host=per_host, **limits),
         "timeout": asynchttp.Timeout(

@@ -33,6 +33,7 @@ MAX_PER_DOMAIN: Final = 180
 MAX_TOTAL: Final = 3000
 # So many go at once when the store is full, so that a full store does not look at all of its cookies for each new one.
 _ROOM: Final = 300
+_NEAR: Final = 256  # origins whose cookies are at hand
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
@@ -212,13 +213,15 @@ class CookieStore:
         domains: false while there is none.
     """
 
-    __slots__ = ("_secure", "_turn", "domains", "size")
+    __slots__ = ("_near", "_secure", "_turn", "domains", "size")
 
     def __init__(self) -> None:
         """Keep nothing yet."""
         self.domains: dict[str, dict[_Key, _Kept]] = {}
         self.size = 0
         self._turn = 0
+        #: Scheme and authority → what goes there, as long as nothing changes.
+        self._near: dict[tuple[str, str], list[_Kept]] = {}
         self._secure: dict[str, int] = {}  # name → Secure cookies of that name
 
     def receive(self, lines: Iterable[str], url: URL, now: float) -> None:
@@ -257,6 +260,7 @@ class CookieStore:
         if old is not None:
             created = old.created
             self._drop(old)
+        self._near.clear()
         self._turn += 1
         kept = _Kept(cookie, self._turn)
         if created is not None:
@@ -279,36 +283,44 @@ class CookieStore:
     def matching(self, url: URL, now: float) -> list[Cookie]:
         """The cookies that a request to `url` carries: longer paths first, then older ones (RFC 6265bis, 5.8.3).
 
-        O(labels of the host + cookies of its domains).
+        O(cookies of the host's domains), and O(labels of the host) more at the first request to an origin after a change.
         """
-        host = host_of(url)
-        domains = self.domains
-        buckets = [domains[domain] for domain in _domains(host) if domain in domains]
-        if not buckets:
+        where = url.scheme, url.raw_authority
+        near = self._near.get(where)
+        if near is None:
+            near = self._near[where] = self._around(url)
+        if not near:
             return []
-        path, secure, origin = url.raw_path or "/", url.scheme == "https", origin_of(url)
-        found: list[_Kept] = []
+        path = url.raw_path or "/"
+        self._turn += 1
+        found: list[Cookie] = []
         expired: list[_Kept] = []
-        for bucket in buckets:
-            for kept in bucket.values():
-                cookie = kept.cookie
-                if cookie.expires is not None and cookie.expires <= now:
-                    expired.append(kept)
-                elif (
-                    (not cookie.host_only or cookie.domain == host)
-                    and (secure or not cookie.secure)
-                    and (cookie.origin is None or cookie.origin == origin)
-                    and path_match(path, cookie.path)
-                ):
-                    found.append(kept)
+        for kept in near:
+            cookie = kept.cookie
+            if cookie.expires is not None and cookie.expires <= now:
+                expired.append(kept)
+            elif cookie.path == "/" or path_match(path, cookie.path):
+                kept.used = self._turn
+                found.append(cookie)
         for kept in expired:
             self._drop(kept)
-        self._turn += 1
-        for kept in found:
-            kept.used = self._turn
-        if len(found) > 1:
-            found.sort(key=lambda kept: (-len(kept.cookie.path), kept.created))
-        return [kept.cookie for kept in found]
+        return found
+
+    def _around(self, url: URL) -> list[_Kept]:
+        """What goes to some path of this origin, in the order in which it is sent."""
+        if len(self._near) >= _NEAR:
+            self._near.clear()
+        host, secure, origin = host_of(url), url.scheme == "https", origin_of(url)
+        found = [
+            kept
+            for domain in _domains(host)
+            for kept in self.domains.get(domain, _NONE).values()
+            if (domain == host or not kept.cookie.host_only)
+            and (secure or not kept.cookie.secure)
+            and kept.cookie.origin in {None, origin}
+        ]
+        found.sort(key=lambda kept: (-len(kept.cookie.path), kept.created))
+        return found
 
     def remove(self, cookie: Cookie) -> None:
         """Forget the cookie with its name, domain and path, if there is one; O(1)."""
@@ -324,6 +336,7 @@ class CookieStore:
     def clear(self) -> None:
         """Forget all."""
         self.domains.clear()
+        self._near.clear()
         self._secure.clear()
         self.size = 0
 
@@ -334,6 +347,7 @@ class CookieStore:
         return self.domains.get(cookie.domain, _NONE).get(_key(cookie))
 
     def _drop(self, kept: _Kept) -> None:
+        self._near.clear()
         cookie = kept.cookie
         bucket = self.domains[cookie.domain]
         del bucket[_key(cookie)]

@@ -30,10 +30,11 @@ def test_layers_price_each_step():
         "+ limits",
         "+ retry",
         "+ budget",
+        "+ cookies",
         f"+ {layers.SINK}",
         "all that is on by default",
     ]
-    assert section.facts["calls"] == 20 * 6
+    assert section.facts["calls"] == 20 * 7
     assert section.facts["all_us"] > 0
     assert {"RetryLayer", "LimitsLayer"}.isdisjoint(section.facts["bare_chain"])
     assert {"RetryLayer", "LimitsLayer"} <= set(section.facts["full_chain"])
@@ -50,7 +51,7 @@ def test_layers_refuse_a_baseline_that_is_not_bare(monkeypatch):
 def test_the_last_step_of_the_layers_is_the_default_client():
     """What is measured as "all" is what a user gets who chooses nothing."""
     assert layers.options(layers.ALL) == {}
-    assert set(layers.options(layers.BARE)) == {"budget", "limits", "retry", "timeout"}
+    assert set(layers.options(layers.BARE)) == {"budget", "cookies", "limits", "retry", "timeout"}
 
 
 def test_every_client_gets_every_answer_and_sends_once():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from asynchttp.streams.hooks import check_hook, tell
 from asynchttp.streams.messages import Messages
-from asynchttp.transports.upgrade import UPGRADE, Closed, Pong, Upgrade
+from asynchttp.transports.upgrade import UPGRADE, Pong, Upgrade
 from asynchttp.values.errors import (
     BodyTooLarge,
     ClientClosed,
@@ -17,7 +17,6 @@ from asynchttp.values.errors import (
     HTTPError,
     ReadTimeout,
     StatusError,
-    WriteError,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ _ABNORMAL: Final = 1006
 #: Closes after which a new connection may fare better: lost, going away, internal error, restart, try again later.
 _PASSING: Final = frozenset({1001, _ABNORMAL, 1011, 1012, 1013, 1014})
 _PASSING_STATUS: Final = frozenset({408, 421, 425, 429, 500, 502, 503, 504})
+_BYTES: Final = (bytes, bytearray, memoryview)
 _HELD: Final = 64  # messages that may wait while `ping` reads
 _LONGEST_REASON: Final = 123  # bytes (RFC 6455, 5.5)
 _REFUSAL_SECONDS: Final = 5.0
@@ -101,14 +101,15 @@ class WebSocket(Messages):
             ConnectionClosed: it is not open; the message was not sent, and is not kept for a reconnect.
             TypeError: neither a str nor bytes.
         """
-        given: Any = message
-        if not isinstance(given, str | bytes | bytearray | memoryview):
-            msg = f"send() takes a str or bytes, not {type(message).__name__}; send_json() takes what JSON can say"
-            raise TypeError(msg)
-        socket = self._open_socket()
+        socket = self._socket
+        if socket is None:
+            raise self._not_open()
         try:
-            await socket.send(message)
-        except WriteError as error:
+            if isinstance(message, str):
+                await socket.send_text(message)
+            else:
+                await socket.send_bytes(_bytes(message))
+        except socket.failures as error:
             raise self._not_open() from error
 
     async def receive(self) -> str | bytes:
@@ -124,15 +125,12 @@ class WebSocket(Messages):
                 if socket is None:
                     await self._again()
                     continue
-                try:
-                    message = await socket.receive()
-                except HTTPError as error:
-                    await self._failed(error)
-                    continue
-                if isinstance(message, str | bytes):
+                raw = await socket.read()
+                if raw.type in socket.plain:
                     self._vain = 0
+                    message: str | bytes = raw.data
                     return message
-                await self._control(message)
+                await self._control(socket, raw)
         finally:
             self._reading = False
 
@@ -157,7 +155,7 @@ class WebSocket(Messages):
         except TimeoutError:
             msg = f"timed out: the WebSocket did not answer a ping within {timeout:g} s"
             raise ReadTimeout(msg, request=self._request, sent=True, limit=timeout, phase="body") from None
-        except WriteError as error:
+        except socket.failures as error:
             raise self._not_open() from error
         finally:
             del self._pings[payload]
@@ -228,20 +226,25 @@ class WebSocket(Messages):
         """Take one message for who receives next."""
         self._reading = True
         try:
-            message = await socket.receive()
-        except HTTPError as error:
-            await self._failed(error)
-            raise self._not_open() from error
+            raw = await socket.read()
+            if raw.type in socket.plain:
+                self._ready.append(raw.data)
+                return
+            await self._control(socket, raw)
         finally:
             self._reading = False
-        if isinstance(message, str | bytes):
-            self._ready.append(message)
-        else:
-            await self._control(message)
-            if isinstance(message, Closed) and not pong.done():
-                raise self._not_open()
+        if self._socket is not socket and not pong.done():
+            raise self._not_open()
 
-    async def _control(self, message: Pong | Closed) -> None:
+    async def _control(self, socket: Socket, raw: Any) -> None:
+        """Do what a raw message asks for that is none."""
+        try:
+            message = await socket.control(raw)
+        except HTTPError as error:
+            await self._failed(error)
+            return
+        if message is None:
+            return
         if isinstance(message, Pong):
             pong = self._pings.get(message.payload)
             if pong is not None and not pong.done():
@@ -252,8 +255,8 @@ class WebSocket(Messages):
         code, reason = message
         lost = code == _ABNORMAL
         self.ended = _closed(self._request, code, reason, None if lost else "server")
-        socket, self._socket = self._socket, None
-        if socket is not None and not lost:
+        self._socket = None
+        if not lost:
             await socket.end(NORMAL if code == 1005 else code, "")
         await self._drop()
         if self._reconnect is None or code not in _PASSING:
@@ -336,6 +339,13 @@ class WebSocket(Messages):
         self._socket = None
         if self.response is not None:
             await self.response.aclose()
+
+
+def _bytes(message: Any) -> Any:
+    if not isinstance(message, _BYTES):
+        kind = type(message).__name__
+        raise TypeError(f"send() takes a str or bytes, not {kind}; send_json() takes what JSON can say")
+    return message
 
 
 def _closed(request: Request, code: int, reason: str, by: str | None) -> ConnectionClosed:

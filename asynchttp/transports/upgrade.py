@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
 
 class Upgrade(NamedTuple):
@@ -39,19 +39,35 @@ class Pong(NamedTuple):
 
 
 class Socket(Protocol):
-    """An open WebSocket; it stands in the place of the body in the 101 answer of `Transport.websocket`.
+    """An open WebSocket; it stands in the place of the body in the 101 answer of a transport's `websocket(request)`.
 
-    Failures are `HTTPError`s. One task receives at a time; any may send.
+    Failures of `control` are `HTTPError`s; what sends raises one of `failures` where the connection is lost. One task
+    reads at a time; any may send.
+
+    Attributes:
+        protocol: the subprotocol that the server chose, or None.
+        plain: the types of raw messages whose `data` is a message; all others go to `control`.
+        failures: see above.
     """
 
     protocol: str | None
+    plain: tuple[object, ...]
+    failures: tuple[type[Exception], ...]
 
-    async def receive(self) -> str | bytes | Pong | Closed:
-        """What comes next; pings are answered meanwhile."""
+    def read(self) -> Awaitable[Any]:
+        """What comes next, raw: it has a `type` and `data`."""
         ...
 
-    async def send(self, message: str | bytes) -> None:
-        """Send a message; waits while the peer takes no more."""
+    async def control(self, raw: Any) -> Pong | Closed | None:
+        """What a raw message that is none says; None where a ping was answered."""
+        ...
+
+    def send_text(self, message: str) -> Awaitable[object]:
+        """Send text; waits while the peer takes no more."""
+        ...
+
+    def send_bytes(self, message: bytes) -> Awaitable[object]:
+        """Send bytes; waits while the peer takes no more."""
         ...
 
     async def ping(self, payload: bytes) -> None:

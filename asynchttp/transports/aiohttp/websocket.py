@@ -7,6 +7,7 @@ redirects, credentials and retries are decided there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
@@ -20,7 +21,7 @@ from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, _answer
 from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.transports.upgrade import Closed, Pong, Upgrade
-from asynchttp.values.errors import BodyTooLarge, HTTPError, ProtocolError, ReadTimeout, WriteError
+from asynchttp.values.errors import BodyTooLarge, HTTPError, ProtocolError, ReadTimeout
 
 if TYPE_CHECKING:
     from asynchttp.values.request import Request
@@ -31,7 +32,6 @@ _TOO_BIG: Final = 1009
 _GOING_AWAY: Final = 1001
 _WINDOW: Final = 15  # bits of permessage-deflate
 _GRACE: Final = 0.2  # seconds for the close frame of a connection that is dropped
-_TEXT, _BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
 
 
 class _OtherAnswerError(Exception):
@@ -110,28 +110,30 @@ async def _only_101(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.Cli
 class AiohttpSocket:
     """aiohttp's WebSocket as `Socket`. It holds at most what one read of 64 KiB and one message bring in, then the peer waits."""
 
-    __slots__ = ("_socket", "_upgrade", "protocol")
+    plain = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
+    failures = (aiohttp.ClientError, OSError)
+
+    __slots__ = ("_socket", "_upgrade", "protocol", "read", "send_bytes", "send_text")
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse[Any], upgrade: Upgrade) -> None:
         """Take over an open one."""
         self._socket = socket
         self._upgrade = upgrade
         self.protocol = socket.protocol
+        # Without a frame of ours between: an echo is some 30 µs, and each frame costs a part of one.
+        self.read = socket.receive
+        self.send_text = socket.send_str
+        self.send_bytes = socket.send_bytes
 
-    async def receive(self) -> str | bytes | Pong | Closed:
-        """What comes next; pings are answered meanwhile."""
-        while True:
-            message = await self._socket.receive()
-            kind = message.type
-            if kind is _TEXT or kind is _BINARY:
-                data: str | bytes = message.data
-                return data
-            if kind is aiohttp.WSMsgType.PING:
-                await self._socket.pong(message.data)
-            elif kind is aiohttp.WSMsgType.PONG:
-                return Pong(bytes(message.data))
-            else:
-                return self._ended(message)
+    async def control(self, raw: Any) -> Pong | Closed | None:
+        """What a raw message that is none says; None where a ping was answered."""
+        if raw.type is aiohttp.WSMsgType.PING:
+            with contextlib.suppress(*self.failures):  # what was lost, the next read says
+                await self._socket.pong(raw.data)
+            return None
+        if raw.type is aiohttp.WSMsgType.PONG:
+            return Pong(bytes(raw.data))
+        return self._ended(raw)
 
     def _ended(self, message: Any) -> Closed:
         if message.type is aiohttp.WSMsgType.CLOSE:
@@ -154,22 +156,9 @@ class AiohttpSocket:
             return ReadTimeout(msg, limit=silence, phase="body", sent=True)
         return ProtocolError(f"the WebSocket failed: {type(error).__name__}: {error}", sent=True)
 
-    async def send(self, message: str | bytes) -> None:
-        """Send a message; waits while more than 64 KiB are not taken."""
-        try:
-            if isinstance(message, str):
-                await self._socket.send_str(message)
-            else:
-                await self._socket.send_bytes(message)
-        except (aiohttp.ClientError, OSError) as error:
-            raise WriteError(f"the WebSocket is closed: {error}") from masked(error)
-
     async def ping(self, payload: bytes) -> None:
         """Send a ping."""
-        try:
-            await self._socket.ping(payload)
-        except (aiohttp.ClientError, OSError) as error:
-            raise WriteError(f"the WebSocket is closed: {error}") from masked(error)
+        await self._socket.ping(payload)
 
     async def end(self, code: int, reason: str) -> None:
         """Close, and wait for the peer's close; cancelling it drops the connection."""

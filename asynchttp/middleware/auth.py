@@ -209,7 +209,7 @@ class Signer:
             msg = f"refresh() of {_name(hop.grant.auth)} yielded a request with {', '.join(own)}=; it has those of the call"
             raise ValueError(msg)
         outer = call_of(hop.request)
-        call = Call(outer.clocks, outer.retry, outer.redirects, outer.group, self._clock.now())
+        call = Call(outer.clocks, outer.retry, outer.redirects, outer.group.express, self._clock.now())
         call.deadline = outer.deadline
         call.guard = outer.guard
         request = attach(wanted.replace(url=absolute_url(wanted.url, None), priority=FIRST), call)
@@ -227,7 +227,7 @@ class Signer:
     def _release(self, call: Call) -> None:
         """A fan-out brings a slot; calls that hold one each, and wait for one that needs another, would wait for ever."""
         if call.ticket is not None:
-            self._gate.leave(call.ticket)
+            self._gate.withdraw(call.ticket)
             call.ticket = None
 
 
@@ -293,6 +293,8 @@ class _Hop:
             renewed = await self._refresh()
         if renewed:
             self._note(_AGAIN)
+            call = call_of(self.request)
+            call.group = call.group.express  # it has waited once: ahead of fresh calls, as a retry
         return renewed
 
     async def _refresh(self) -> bool:

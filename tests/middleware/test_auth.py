@@ -174,6 +174,40 @@ async def test_a_token_may_run_out_while_calls_queue(clock):
     assert service.paths().count("/token") == 2
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_tokens_that_run_out_all_the_time(clock, concurrency):
+    """An ordered fan-out with a narrow buffer: neither the item that is next nor a refresh is held up by a full one."""
+    service = Service(clock)
+    used = [0]
+
+    async def wears_out(request, call_next):
+        if request.url.path != "/token":
+            await clock.sleep(3 if request.url.path == "/0" else 0.1)
+            used[0] += 1
+            if used[0] % 5 == 0:
+                service.made += 1
+        return await call_next(request)
+
+    limits = Limits(concurrency=concurrency)
+    async with (
+        Client(A, auth=Token(), transport=service.transport, limits=limits, network_middlewares=[wears_out]) as client,
+        client.map([f"/{number}" for number in range(20)], ordered=True, buffer=2) as results,
+    ):
+        seen = [result.item async for result in results]
+    assert seen == [f"/{number}" for number in range(20)]
+
+
+async def test_who_is_sent_again_goes_ahead(clock):
+    """It has waited once; fresh calls of its priority come after it, as after a retry."""
+    service = Service(clock)
+    async with Client(A, auth=Token(), transport=service.transport, limits=Limits(concurrency=1)) as client:
+        await client.get("/x")
+        service.good = "t2"
+        await asyncio.gather(*[client.get(f"/{number}") for number in range(4)])
+    # While the token came, the slot was for who was next; then it was his who was refused.
+    assert service.paths()[:6] == ["/token", "/x", "/0", "/token", "/1", "/0"]
+
+
 @pytest.mark.parametrize("failing", [500, ConnectError("no")])
 async def test_a_refresh_that_fails_fails_all_who_wait_for_it(clock, failing):
     """One request, an error of one's own for each; the next call tries again."""

@@ -402,3 +402,21 @@ def test_the_store_agrees_with_a_list(steps):
                 and (target.scheme == "https" or not old.secure)
             ]
             assert store.matching(target, now) == sorted(goes, key=lambda old: -len(old.path))
+
+
+@given(
+    st.text(st.characters(codec=None, exclude_categories=())),
+    st.lists(
+        st.sampled_from(["Domain=", "Path=", "Secure", "Max-Age=", "Expires=", "SameSite=", "__Host-"]), max_size=4
+    ),
+    st.text(st.characters(codec=None, exclude_categories=()), max_size=20),
+)
+def test_no_header_raises_and_none_gets_out_of_its_host(text, attributes, value):
+    """Whatever a server writes: it is kept for that host or one above it, or not at all, and can be sent."""
+    store = _store(f"{text}; " + "; ".join(name + value for name in attributes))
+    for cookie in store.cookies(NOW):
+        assert domain_match("www.example.com", cookie.domain)
+        assert cookie.domain in {"www.example.com", "example.com"}
+        assert not cookie.host_only or cookie.domain == "www.example.com"
+        assert not set("\r\n\0;") & set(cookie.name + cookie.value)
+        cookie_header([(cookie.name, cookie.value)]).encode()

@@ -6,6 +6,8 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from multidict import CIMultiDict
+
 from asynchttp.middleware.cookies import SET_COOKIE, fill
 from asynchttp.policy.followup import Keep, follow
 from asynchttp.policy.retry import IDEMPOTENT
@@ -74,7 +76,10 @@ class AttemptLayer:
             if not toll():
                 raise RetryDenied
         try:
-            return await self._attempt(request, call)
+            answer = await self._attempt(request, call)
+            if answer.status != 417 or "Expect" not in request.headers or not replayable(request):
+                return answer
+            return await self._unexpecting(request, answer, call)
         except ServerDisconnected as error:
             if not _may_resend(request, call, error):
                 raise
@@ -83,6 +88,16 @@ class AttemptLayer:
         call.waited = 0.0
         call.attempts[-1].reason = "the connection was closed while idle: sent again"
         return await self._attempt(request, call)
+
+    async def _unexpecting(self, request: Request, answer: Answer, call: Call) -> Any:
+        """Once more without `Expect`, which the server refused before it saw the body (RFC 9110, 15.5.18)."""
+        if isinstance(answer, StreamResponse):
+            await answer.drain()
+        headers = CIMultiDict(request.headers)
+        headers.popall("Expect")
+        call.waited = 0.0
+        call.attempts[-1].reason = "the server refused Expect: sent again without it"
+        return await self._attempt(request.replace(headers=headers), call)
 
     async def _attempt(self, request: Request, call: Call) -> Any:
         clock = self._clock

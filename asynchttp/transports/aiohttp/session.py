@@ -20,6 +20,7 @@ from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
 from asynchttp.transports.stream import StreamResponse
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Collection
 
     from asynchttp.runtime.call import Watch
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 #: We set these ourselves, or mean it when we do not.
 NO_AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+#: Seconds for the 100 (Continue) that was asked for; then the body is sent, since many servers never answer (RFC 9110,
+#: 10.1.1: a client is not to wait for ever). curl waits as long.
+PATIENCE = 1.0
 
 
 class SessionLane:
@@ -56,6 +60,9 @@ class SessionLane:
         upload, options = self._options(request, call.watch)
         if not self._owned and call.history and (bound := _bound(session, request, call.history[0].request)):
             options["middlewares"] = (*getattr(session, "_middlewares", ()), functools.partial(_without, bound))
+        if "Expect" in request.headers:
+            own = () if self._owned else getattr(session, "_middlewares", ())
+            options["middlewares"] = (*options.get("middlewares", own), _patient)
         token = WIRE.set(wire)
         try:
             answer = await session.request(
@@ -105,6 +112,24 @@ async def _without(names: Collection[str], request: aiohttp.ClientRequest, handl
         request.headers.popall(name, None)
     answer: aiohttp.ClientResponse = await handler(request)
     return answer
+
+
+async def _patient(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+    """Send the body after `PATIENCE` seconds although nobody asked for it; aiohttp would wait for ever."""
+    waiter = request._continue
+    # None is another expectation, which nothing waits for.
+    timer = None if waiter is None else waiter.get_loop().call_later(PATIENCE, _settle, waiter)
+    try:
+        answer: aiohttp.ClientResponse = await handler(request)
+    finally:
+        if timer is not None:
+            timer.cancel()
+    return answer
+
+
+def _settle(waiter: asyncio.Future[bool]) -> None:
+    if not waiter.done():
+        waiter.set_result(True)
 
 
 @functools.lru_cache(maxsize=256)

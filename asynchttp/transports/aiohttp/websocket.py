@@ -18,6 +18,7 @@ from asynchttp.runtime.call import call_of
 from asynchttp.transports.aiohttp.answer import FAILURES
 from asynchttp.transports.aiohttp.failures import masked, translate
 from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, _answer
+from asynchttp.transports.aiohttp.tunnel import Tunnel
 from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.transports.upgrade import Closed, Pong, Upgrade
@@ -51,7 +52,12 @@ async def open_websocket(
     wire = call.wire = AttemptWire(fresh=call.fresh, watched=owned)
     headers = CIMultiDict(request.headers)
     headers.popall("Accept-Encoding", None)
-    own = _handshake_session(session, aiohttp.ClientTimeout(total=None, connect=clocks.connect, sock_read=clocks.read))
+    connector = session.connector
+    if proxy is not None and request.url.scheme == "http":
+        connector, proxy = Tunnel(proxy), None
+    own = _handshake_session(
+        session, connector, aiohttp.ClientTimeout(total=None, connect=clocks.connect, sock_read=clocks.read)
+    )
     token = WIRE.set(wire)
     try:
         socket = await own.ws_connect(
@@ -84,10 +90,12 @@ async def open_websocket(
     return stream
 
 
-def _handshake_session(session: aiohttp.ClientSession, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+def _handshake_session(
+    session: aiohttp.ClientSession, connector: aiohttp.BaseConnector | None, timeout: aiohttp.ClientTimeout
+) -> aiohttp.ClientSession:
     """The session with timeouts of ours and without redirects, on the same connections."""
     return aiohttp.ClientSession(
-        connector=session.connector,
+        connector=connector,
         connector_owner=False,
         cookie_jar=session.cookie_jar,
         headers=session.headers,

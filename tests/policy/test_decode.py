@@ -289,6 +289,33 @@ def test_any_chain_in_any_pieces(body, names, cut, size):
     assert decode([ENCODERS[name][0] for name in names], data, cut=cut, size=size) == body
 
 
+@settings(deadline=None, max_examples=30)
+@given(
+    name=st.sampled_from(sorted(ENCODERS)),
+    body=st.binary(max_size=60),
+    size=st.none() | st.integers(1, 40),
+)
+def test_every_split_in_two_gives_the_same(name, body, size):
+    """Wherever a connection cuts the body, also inside of a head, a checksum or an end mark; and cut short it is never whole."""
+    coding, encode = ENCODERS[name]
+    data = encode(body)
+    for at in range(len(data) + 1):
+        assert _in_two(coding, data, at, size) == body
+        if 0 < at < len(data):
+            with pytest.raises(TruncatedResponse):
+                _in_two(coding, data[:at], at, size)
+
+
+def _in_two(coding, data, at, size):
+    decoder = decoder_of(coding)
+    got = []
+    for piece in (data[:at], data[at:]):
+        got.append(decoder.feed(piece, size))
+        while decoder.pending:
+            got.append(decoder.feed(b"", size))
+    return b"".join(got) + decoder.finish()
+
+
 @settings(deadline=None)
 @given(
     name=st.sampled_from(sorted(ENCODERS)),

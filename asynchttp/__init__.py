@@ -35,7 +35,7 @@ from asynchttp.policy.network import Network
 from asynchttp.policy.pacing import Pacing
 from asynchttp.policy.rate import RateLimit
 from asynchttp.policy.reconnect import Reconnect
-from asynchttp.policy.retry import IDEMPOTENT, Retry
+from asynchttp.policy.retry import IDEMPOTENT, Outcome, Retry
 from asynchttp.policy.sse import Event
 from asynchttp.streams.events import Events
 from asynchttp.streams.websocket import WebSocket
@@ -150,6 +150,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "OriginPaused",
+    "Outcome",
     "Pacing",
     "Progress",
     "ProtocolError",

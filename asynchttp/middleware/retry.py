@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from asynchttp.middleware.attempt import RetryDenied, replayable
 from asynchttp.policy.retry import BUDGET_EXHAUSTED, Again, Outcome, Stop, decide
+from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.errors import HTTPError
 from asynchttp.values.events import RetryRefused, RetryScheduled
 from asynchttp.values.response import Response
@@ -55,7 +56,7 @@ class RetryLayer:
         except HTTPError as error:
             return await _Hop(self, request, call, retry).again(error)
         status = answer.status
-        if status in retry.statuses:
+        if status in retry.statuses or retry.should_retry is not None:
             return await _Hop(self, request, call, retry).again(answer)
         if self._budget is not None and status < 400:
             self._budget.succeeded(request.origin, 0, call.started)
@@ -65,8 +66,8 @@ class RetryLayer:
         """Whether this answer will be retried, asked when its headers are there; the decision is kept in the call."""
         call: Call = request._call
         retry = call.retry
-        if retry is None or answer.status not in retry.statuses:
-            return False
+        if retry is None or answer.status not in retry.statuses or retry.should_retry is not None:
+            return False  # who is asked sees the content, too
         call.decided = _Hop(self, request, call, retry).decide(answer)
         return isinstance(call.decided, Again)
 
@@ -88,9 +89,16 @@ class _Hop:
         while True:
             # What was decided at the headers does not hold if reading the body ended in an error.
             decided, self._call.decided = self._call.decided, None
-            decision: Decision = self.decide(came) if decided is None or isinstance(came, HTTPError) else decided
+            decision: Decision
+            if decided is None or isinstance(came, HTTPError):
+                decision = self.decide(came) if self._retry.should_retry is None else await self._asked(came)
+            else:
+                decision = decided
             match decision:
                 case Stop(reason=reason):
+                    if not isinstance(came, HTTPError) and self._retry.accepts(came.status):
+                        self._succeeded(came)
+                        return came
                     return self._end(came, reason)
                 case Again():
                     kept = await self._wait(came, decision)
@@ -103,9 +111,18 @@ class _Hop:
             except HTTPError as error:
                 came = error
             else:
-                if self._retry.accepts(came.status):
+                if self._retry.should_retry is None and self._retry.accepts(came.status):
                     self._succeeded(came)
                     return came
+
+    async def _asked(self, came: Any) -> Decision:
+        """What is decided where the user has a say, whose exception must not leave an answer open."""
+        try:
+            return self.decide(came)
+        except BaseException:
+            if isinstance(came, StreamResponse):
+                await came.aclose()
+            raise
 
     def decide(self, came: Any) -> Decision:
         """What the policy and the budget say of `came`, an answer or an error."""
@@ -115,6 +132,7 @@ class _Hop:
         outcome = Outcome(
             self._request.method,
             wall=layer._clock.wall(),
+            response=None if error is not None else came,
             status=None if error is not None else came.status,
             headers=None if error is not None else came.headers,
             error=error,

@@ -13,6 +13,7 @@ body consumed          the body was a one-shot stream and cannot be sent again
 attempts               `attempts` sends were made
 Retry-After too long   the server asks for more than `max_retry_after`, or than `total` leaves
 total                  the wait does not fit in what `total` leaves, so it is not begun
+should_retry           `should_retry` said no
 budget exhausted       `RetryBudget` has no tokens left; said by the driver, which asks it
 retry off              the call was made with ``retry=None``; said by the engine
 ====================== ==========================================================================================
@@ -24,11 +25,12 @@ import builtins
 import warnings
 from collections import abc
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from asynchttp.policy.backoff import Backoff
 from asynchttp.policy.retry_after import parse_retry_after
-from asynchttp.values.checks import check_count, check_method, check_seconds
+from asynchttp.values.checks import check_count, check_method, check_seconds, kind_of
 from asynchttp.values.errors import (
     BodyTooLarge,
     CertificateError,
@@ -57,6 +59,7 @@ BODY_CONSUMED: Final = "body consumed"
 ATTEMPTS: Final = "attempts"
 RETRY_AFTER_TOO_LONG: Final = "Retry-After too long"
 TOTAL: Final = "total"
+SHOULD_RETRY: Final = "should_retry"
 BUDGET_EXHAUSTED: Final = "budget exhausted"
 RETRY_OFF: Final = "retry off"
 
@@ -101,6 +104,10 @@ class Retry:
             `StreamConsumed` never are.
         backoff: the wait before each retry.
         respect_retry_after: wait at least as long as ``Retry-After`` says, and up to 10 % longer.
+        should_retry: asked about each attempt, with its `Outcome`: True sends it again, also where nothing else says so;
+            False does not; a number does after so many seconds; None leaves it to the rest. It never overrides the
+            `attempts`, a body that cannot be sent again, the time limits or the budget, nor repeats what is never
+            retried. It sees a buffered answer with its content, a stream without.
         max_retry_after: seconds; a longer ``Retry-After`` ends the call with the answer it has. None: no limit but
             the call's `total`.
         resend: send an idempotent request once more, at once and uncounted by `attempts` and the budget, when a
@@ -125,6 +132,7 @@ class Retry:
     backoff: Backoff = field(default_factory=Backoff.exponential)
     respect_retry_after: bool = True
     max_retry_after: float | None = 60.0
+    should_retry: Callable[[Outcome], bool | float | None] | None = None
     resend: bool = True
 
     def __post_init__(self) -> None:
@@ -139,6 +147,10 @@ class Retry:
         for name in ("respect_retry_after", "resend"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"Retry({name}=) is {getattr(self, name)!r}; it must be True or False")
+        if self.should_retry is not None and (
+            not callable(self.should_retry) or iscoroutinefunction(self.should_retry)
+        ):
+            raise TypeError(f"Retry(should_retry=) is {self.should_retry!r}; it must be a plain callable, or None")
         if self.attempts > _MANY:
             message = f"Retry(attempts={self.attempts}) may keep one call busy for hours; a time limit bounds it better"
             warnings.warn(message, UserWarning, stacklevel=3)
@@ -154,6 +166,7 @@ class Outcome:
     Attributes:
         method: of the request.
         wall: epoch seconds, for a ``Retry-After`` that is a date.
+        response: the answer, or None; a `StreamResponse` where the call leaves its body on the wire.
         status: of the answer, or None.
         headers: of the answer, or None.
         error: what ended the attempt instead of an answer, or None.
@@ -171,6 +184,7 @@ class Outcome:
         "method",
         "remaining",
         "replayable",
+        "response",
         "retries",
         "seen",
         "status",
@@ -182,6 +196,7 @@ class Outcome:
         method: str,
         *,
         wall: float,
+        response: Any = None,
         status: int | None = None,
         headers: MultiMapping[str] | None = None,
         error: HTTPError | None = None,
@@ -193,6 +208,7 @@ class Outcome:
     ) -> None:
         self.method = method
         self.wall = wall
+        self.response = response
         self.status = status
         self.headers = headers
         self.error = error
@@ -209,7 +225,7 @@ class Again:
 
     Attributes:
         wait: seconds.
-        reason: what is retried: "status 503", or the name of the error's class.
+        reason: what is retried: "status 503", the name of the error's class, or "should_retry" where that said so.
         fresh: not on a connection that was used before.
         cost: what the budget asks for it.
         pause: what ``Retry-After`` said, in seconds, or None.
@@ -237,17 +253,36 @@ def decide(retry: Retry, outcome: Outcome, random: Callable[[], float]) -> Decis
 
     The budget is asked by the caller, afterwards: when the retry is let in to be sent.
     """
-    reason = _objection(retry, outcome)
-    return _schedule(retry, outcome, random) if reason is None else Stop(reason)
+    opinion = None if retry.should_retry is None else _opinion(retry.should_retry(outcome))
+    if opinion is False:
+        return Stop(SHOULD_RETRY)
+    reason = _objection(retry, outcome, asked=opinion is not None)
+    return _schedule(retry, outcome, random, opinion) if reason is None else Stop(reason)
 
 
-def _objection(retry: Retry, outcome: Outcome) -> str | None:
-    """Why it cannot be sent again, whatever the wait; None if it can."""
-    if not _is_retryable(retry, outcome):
+def _opinion(value: object) -> bool | float | None:
+    """What `should_retry` said.
+
+    Raises:
+        TypeError, ValueError: nothing that it may say.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, int | float):
+        message = f"Retry(should_retry=) returned {kind_of(value)}; it must be True, False, a number of seconds or None"
+        raise TypeError(message)
+    if value:
+        check_seconds("what Retry(should_retry=) returned", value)
+    return float(value)
+
+
+def _objection(retry: Retry, outcome: Outcome, *, asked: bool) -> str | None:
+    """Why it cannot be sent again, whatever the wait; None if it can. `asked`: the user wants it to be."""
+    if not _is_retryable(retry, outcome, asked=asked):
         return NOT_RETRYABLE
     if outcome.error is None and outcome.status in _ONCE and outcome.status in outcome.seen:
         return ONCE_ONLY
-    if not _is_safe(retry, outcome):
+    if not asked and not _is_safe(retry, outcome):
         return NOT_IDEMPOTENT
     if not outcome.replayable:
         return BODY_CONSUMED
@@ -256,13 +291,15 @@ def _objection(retry: Retry, outcome: Outcome) -> str | None:
     return None
 
 
-def _is_retryable(retry: Retry, outcome: Outcome) -> bool:
+def _is_retryable(retry: Retry, outcome: Outcome, *, asked: bool) -> bool:
     """Whether what happened may go away by itself."""
     error = outcome.error
     if error is None:
-        return outcome.status in retry.statuses
+        return outcome.status in retry.statuses or (asked and outcome.status != 501)
     if isinstance(error, _NEVER):
         return False
+    if asked:
+        return True
     return error.retryable if retry.exceptions is None else isinstance(error, retry.exceptions)
 
 
@@ -273,12 +310,12 @@ def _is_safe(retry: Retry, outcome: Outcome) -> bool:
     return outcome.error is not None and outcome.error.sent is False  # None: nobody knows, so it may have been
 
 
-def _schedule(retry: Retry, outcome: Outcome, random: Callable[[], float]) -> Decision:
+def _schedule(retry: Retry, outcome: Outcome, random: Callable[[], float], opinion: bool | float | None) -> Decision:
     """When to send it again, if the wait is acceptable."""
     pause = _pause(retry, outcome)
-    if outcome.status == 413 and outcome.error is None and pause is None:
+    if outcome.status == 413 and outcome.error is None and pause is None and opinion is None:
         return Stop(NOT_RETRYABLE)  # only the header says that the content is not too large for ever (15.5.14)
-    wait = retry.backoff.wait(outcome.retries + 1, random)
+    wait = opinion if isinstance(opinion, float) else retry.backoff.wait(outcome.retries + 1, random)
     remaining = outcome.remaining
     if pause is not None:
         # Up to 10 % more, so that all who were told the same second do not come back in it.
@@ -291,8 +328,9 @@ def _schedule(retry: Retry, outcome: Outcome, random: Callable[[], float]) -> De
         return Stop(TOTAL)
     if outcome.error is not None:
         cost: Cost = "timeout" if isinstance(outcome.error, builtins.TimeoutError) else "retry"
-        return Again(wait, type(outcome.error).__name__, cost=cost)
-    return Again(wait, f"status {outcome.status}", fresh=outcome.status in _FRESH, pause=pause)
+        return Again(wait, type(outcome.error).__name__ if opinion is None else SHOULD_RETRY, cost=cost)
+    reason = f"status {outcome.status}" if opinion is None else SHOULD_RETRY
+    return Again(wait, reason, fresh=outcome.status in _FRESH, pause=pause)
 
 
 def _pause(retry: Retry, outcome: Outcome) -> float | None:

@@ -266,3 +266,108 @@ async def test_a_middleware_that_gives_a_hop_up_leaves_no_toll(clock):
         left: Any = client._core.state.budget
         assert left.total_tokens == 5
         nothing_left(client)
+
+
+def pending(outcome):
+    """What a service that says "pending" with 200 needs."""
+    if (
+        outcome.response is not None
+        and isinstance(outcome.response, Response)
+        and outcome.response.content == b"pending"
+    ):
+        return 2.0
+    return None
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_who_is_asked_sees_the_content(clock, streamed):
+    """Rule 16: also of an answer that came in pieces; the attempts say who wanted it."""
+    bodies = [b"pending", b"pending", b"done"]
+
+    def handler(request):
+        body = bodies.pop(0)
+        return StreamResponse(stream=Body(body)) if streamed else Response(200, content=body)
+
+    async with Client(transport=MockTransport(handler), retry=Retry(should_retry=pending)) as client:
+        response = await client.post(URL)
+        nothing_left(client)
+    assert (response.content, clock.now()) == (b"done", 4.0)
+    assert [attempt.reason for attempt in response.attempts] == ["should_retry", "should_retry", ""]
+
+
+async def test_no_opinion_about_a_success_is_no_refusal(clock):
+    """It succeeds as ever, gives back what its retries drew, and nobody is told of a refused retry."""
+    told: list[object] = []
+    statuses = [503, 200]
+    transport = MockTransport(lambda request: Response(statuses.pop(0)))
+    retry = Retry(backoff=Backoff.constant(1), should_retry=lambda outcome: None)
+    async with Client(transport=transport, retry=retry, observers=[told.append]) as client:
+        response = await client.get(URL)
+        budget: Any = client._core.state.budget
+        assert budget.total_tokens == 2500
+    assert [attempt.reason for attempt in response.attempts] == ["status 503", ""]
+    assert "RetryRefused" not in [type(event).__name__ for event in told]
+
+
+async def test_no_means_no(clock):
+    """The last attempt says who said so."""
+    transport = MockTransport(lambda request: Response(503))
+    async with Client(transport=transport, retry=Retry(should_retry=lambda outcome: False)) as client:
+        response = await client.get(URL)
+    assert [attempt.reason for attempt in response.attempts] == ["should_retry"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_opinion_that_raises_ends_the_call_and_leaves_nothing(clock, streamed):
+    """A user's exception stays what it is; the stream that it was asked about is closed."""
+    body = Body(b"a")
+    transport = MockTransport(lambda request: StreamResponse(stream=body))
+    async with Client(transport=transport, retry=Retry(should_retry=lambda outcome: int("oops"))) as client:
+        with pytest.raises(ValueError, match="oops"):
+            if streamed:
+                async with client.stream("GET", URL):
+                    pass
+            else:
+                await client.get(URL)
+        nothing_left(client)
+
+
+async def test_a_stream_is_judged_by_its_headers(clock):
+    """Its body stays on the wire, and is closed before the next attempt."""
+    answers = [StreamResponse(202, stream=Body(b"a")), StreamResponse(200, stream=Body(b"b"))]
+    transport = MockTransport(lambda request: answers.pop(0))
+    retry = Retry(should_retry=lambda outcome: outcome.status == 202 or None)
+    async with Client(transport=transport, retry=retry) as client:
+        async with client.stream("GET", URL) as response:
+            assert (await response.aread()).content == b"b"
+        nothing_left(client)
+
+
+@pytest.mark.parametrize("source", [True, lambda request: f"key of {request.url.path}"])
+async def test_a_key_is_made_once_a_call(clock, source):
+    """Rule 18: the same in all its attempts and behind a redirect, another in the next call, also of the same `Request`."""
+    keys = []
+
+    def handler(request):
+        keys.append(request.headers["Idempotency-Key"])
+        status = (503, 307, 200)[(len(keys) - 1) % 3]
+        return Response(status, headers={"Location": "/b"} if status == 307 else {})
+
+    request = asynchttp.Request("POST", URL, content=b"x", idempotency_key=source)
+    assert "Idempotency-Key" not in request.headers
+    async with Client(transport=MockTransport(handler)) as client:
+        first = await client.send(request)
+        assert [attempt.status for attempt in first.attempts] == [503, 307, 200]
+        (second,) = await client.gather([request])
+        assert second.ok
+        with pytest.raises(ValueError, match="idempotency_key"):
+            await client.post(URL, idempotency_key=lambda request: "")
+    assert len(set(keys[:3])) == len(set(keys[3:])) == 1
+    assert (keys[0] == keys[3]) == (source is not True)
+
+
+async def test_other_sources_of_keys_are_refused():
+    """False and numbers are no keys."""
+    for wrong in (False, 1, b"key"):
+        with pytest.raises(TypeError, match="idempotency_key"):
+            asynchttp.Request("POST", URL, idempotency_key=wrong)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ WALL = 1_559_559_600.0  # Mon, 03 Jun 2019 11:00:00 GMT
 STEADY = Retry(backoff=Backoff.constant(1))
 REASONS = {
     "not retryable", "once only", "not idempotent", "body consumed", "attempts", "total", "Retry-After too long",
-    "budget exhausted", "retry off",
+    "budget exhausted", "retry off", "should_retry",
 }  # fmt: skip
 
 
@@ -487,3 +487,70 @@ def test_more_than_a_hundred_attempts_are_doubted_not_refused():
         assert Retry(101).attempts == 101
     assert caught[0].filename == __file__
     Retry(100)  # no warning: they are errors in the tests
+
+
+# -------------------------------------------------------------------------------------------------------- should_retry
+
+
+def asked(opinion, method="POST", **facts):
+    return judge(method, retry=Retry(backoff=Backoff.constant(1), should_retry=lambda outcome: opinion), **facts)
+
+
+@pytest.mark.parametrize(
+    ("opinion", "facts", "expected"),
+    [
+        (True, {"status": 200}, Again(1, "should_retry")),
+        (2.5, {"status": 200}, Again(2.5, "should_retry")),
+        (0, {"status": 200}, Again(0.0, "should_retry")),
+        (3, {"status": 500}, Again(3.0, "should_retry")),
+        (True, {"status": 413}, Again(1, "should_retry")),
+        (True, {"error": errors.ReadTimeout("slow")}, Again(1, "should_retry", cost="timeout")),
+        (True, {"error": errors.TLSError("no")}, Again(1, "should_retry")),
+        (False, {"status": 503}, Stop("should_retry")),
+        (False, {"error": errors.ConnectError("no")}, Stop("should_retry")),
+        (None, {"status": 429}, Again(1, "status 429")),
+        (None, {"status": 200}, Stop("not retryable")),
+        (None, {"status": 503}, Stop("not idempotent")),
+        # what it never overrides
+        (True, {"status": 501}, Stop("not retryable")),
+        (True, {"error": errors.CertificateError("expired")}, Stop("not retryable")),
+        (True, {"error": errors.TooManyRedirects("10")}, Stop("not retryable")),
+        (True, {"status": 408, "seen": (408,)}, Stop("once only")),
+        (True, {"status": 200, "replayable": False}, Stop("body consumed")),
+        (True, {"status": 200, "retries": 2}, Stop("attempts")),
+        (5, {"status": 200, "remaining": 5.0}, Stop("total")),
+        (1, {"status": 503, "headers": after("61")}, Stop("Retry-After too long")),
+        (1, {"status": 503, "headers": after("10")}, Again(10.5, "should_retry", pause=10.0)),
+    ],
+)
+def test_the_user_has_a_say(opinion, facts, expected):
+    """Rule 16: True, False, a wait or None; before classes, statuses and methods, after all that makes it impossible."""
+    assert asked(opinion, **facts) == expected
+
+
+def test_who_is_asked_sees_the_whole_outcome():
+    """Once an attempt, with the answer as it is."""
+    seen: list[Outcome] = []
+    response = object()
+    retry = Retry(should_retry=seen.append)
+    judge(retry=retry, status=200, response=response, retries=1)
+    assert [(outcome.response, outcome.status, outcome.retries) for outcome in seen] == [(response, 200, 1)]
+
+
+@pytest.mark.parametrize(
+    ("opinion", "error"), [("yes", TypeError), (-1, ValueError), (float("inf"), ValueError), (float("nan"), ValueError)]
+)
+def test_an_opinion_that_is_none_of_these_raises(opinion, error):
+    """By name, not as a silent no."""
+    with pytest.raises(error, match=r"Retry\(should_retry=\) returned"):
+        asked(opinion, status=200)
+
+
+async def _coroutine(outcome): ...
+
+
+@pytest.mark.parametrize("wrong", [True, 3, _coroutine])
+def test_should_retry_is_a_plain_callable(wrong):
+    """A coroutine function would always be true."""
+    with pytest.raises(TypeError, match=r"Retry\(should_retry=\)"):
+        Retry(should_retry=wrong)

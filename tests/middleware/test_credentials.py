@@ -31,7 +31,7 @@ def _with_userinfo(url):
 
 
 # A way to give a secret: arguments of the client and of the call for this URL, and the URL as it is written then. Each
-# new way to carry one (cookies= of both, ...) is a row here.
+# new way to carry one is a row here; cookies are in test_cookies.py.
 WAYS: dict[str, Any] = {
     "Authorization": lambda url: ({}, {"headers": {"Authorization": f"Bearer {SECRET}"}}, url),
     "Proxy-Authorization": lambda url: ({}, {"headers": {"Proxy-Authorization": f"Basic {SECRET}"}}, url),

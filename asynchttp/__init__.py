@@ -30,6 +30,7 @@ from asynchttp.policy.credentials import ApiKeyAuth, Auth, BasicAuth, BearerAuth
 from asynchttp.policy.digest import DigestAuth
 from asynchttp.policy.failures import MaxFailures
 from asynchttp.policy.followup import Redirects
+from asynchttp.policy.hedge import Hedge
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
 from asynchttp.policy.pacing import Pacing
@@ -86,6 +87,7 @@ from asynchttp.values.events import (
     CircuitChanged,
     Detoured,
     EarlyHints,
+    HedgeStarted,
     LimitChanged,
     OriginPaused,
     Redirected,
@@ -138,6 +140,8 @@ __all__ = [
     "Future",
     "HTTPError",
     "HeadersTooLarge",
+    "Hedge",
+    "HedgeStarted",
     "IDEMPOTENT",
     "InvalidRedirect",
     "InvalidURL",

@@ -8,6 +8,7 @@ From the outside in; a policy that is switched off is not in the list::
     retry                budget; nothing is held while it sleeps     once a hop
     breaker              asked before a call queues                  once an attempt
     limits               pauses, rates, a slot; hears the answer     once an attempt
+    hedge                another attempt beside a slow one           once an attempt
     breaker              asked again; told of the outcome            once an attempt
     adaptive             told how it went                            once an attempt
     cookies              those that the jar has for its URL          once an attempt
@@ -31,6 +32,7 @@ from asynchttp.middleware.breaker import Asking, BreakerLayer, Circuits
 from asynchttp.middleware.chain import wrap
 from asynchttp.middleware.cookies import CookieLayer
 from asynchttp.middleware.exchange import Exchange
+from asynchttp.middleware.hedge import HedgeLayer
 from asynchttp.middleware.limits import LimitsLayer
 from asynchttp.middleware.observe import Observe, Observers
 from asynchttp.middleware.pacing import Pacer
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from asynchttp.policy.breaker import CircuitBreaker
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.credentials import Auth
+    from asynchttp.policy.hedge import Tails
     from asynchttp.policy.limits import Limits
     from asynchttp.policy.pacing import Pacing
     from asynchttp.runtime.call import Call
@@ -84,7 +87,7 @@ class Layers:
 class State:
     """What clients that come from one another share, as far as they do not change it."""
 
-    __slots__ = ("budget", "circuits", "clock", "cookies", "deadlines", "gate", "keyring", "random", "transport")
+    __slots__ = ("budget", "circuits", "clock", "cookies", "deadlines", "gate", "keyring", "random", "tails", "transport")
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class State:
         self.gate = door(limits, clock)
         self.budget = None if budget is None else Budget(budget)
         self.circuits: Circuits | None = None
+        self.tails: Tails | None = None
         self.cookies: Jar | None = None
         self.keyring = Keyring()
 
@@ -145,11 +149,17 @@ class Engine:
         if circuits is not None:
             circuits.join(state.gate)
             handler = BreakerLayer(handler, circuits, state.gate, clock, observers).handle
+        hedging = None
+        if state.tails is not None:
+            hedging = HedgeLayer(handler, state.tails, state.gate, state.budget, clock, observers)
+            handler = hedging.handle
         if limits:
             pacer = Pacer(layers.pacing, state.gate, clock, state.random, observers) if layers.pacing else None
             handler = LimitsLayer(handler, state.gate, clock, deadlines, pacer).handle
         if circuits is not None:
             handler = Asking(handler, circuits, state.gate, clock).handle
+        if hedging is not None:
+            hedging.door = handler
         if retry:
             handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
         signer = Signer(layers.auth, state.keyring, state.gate, clock)

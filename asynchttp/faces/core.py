@@ -20,6 +20,7 @@ from asynchttp.faces.pending import Pending, drained, told
 from asynchttp.faces.settings import WIRE, Settings
 from asynchttp.policy.auth import as_auth
 from asynchttp.policy.followup import as_redirects
+from asynchttp.policy.hedge import Tails
 from asynchttp.policy.retry import Retry
 from asynchttp.runtime import clock as clocks
 from asynchttp.runtime.call import Call
@@ -303,6 +304,7 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
         state = engine.State(settings.make_transport(), settings.limits, settings.budget, clock, dice)
         state.cookies = settings.make_jar()
         state.break_by(settings.breaker)
+        state.tails = None if settings.hedge is None else Tails(settings.hedge)
         return state
     shared = parent.state
     transport = settings.make_transport() if WIRE & changes else shared.transport
@@ -321,6 +323,10 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
         state.break_by(settings.breaker)
     else:
         state.circuits = shared.circuits
+    if "hedge" not in changes:
+        state.tails = shared.tails
+    elif settings.hedge is not None:
+        state.tails = Tails(settings.hedge)
     return state
 
 

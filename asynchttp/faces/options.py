@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asynchttp.policy.breaker import CircuitBreaker
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.failures import ErrorPolicy
+    from asynchttp.policy.hedge import Hedge
     from asynchttp.policy.limits import Limits
     from asynchttp.policy.network import Network
     from asynchttp.policy.pacing import Pacing
@@ -71,6 +72,7 @@ class ClientOptions(TypedDict, total=False):
     budget: RetryBudget | None
     pacing: Pacing | None
     breaker: CircuitBreaker | None
+    hedge: Hedge | None
     redirects: Any
     raise_for_status: Any
     max_body: int | None

@@ -19,6 +19,7 @@ from asynchttp.policy.breaker import CircuitBreaker
 from asynchttp.policy.budget import RetryBudget
 from asynchttp.policy.decode import accept_encoding
 from asynchttp.policy.followup import as_redirects, scrub
+from asynchttp.policy.hedge import Hedge
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
 from asynchttp.policy.pacing import Pacing
@@ -57,6 +58,7 @@ class Settings:
     budget: RetryBudget | None = RetryBudget()
     pacing: Pacing | None = Pacing()
     breaker: CircuitBreaker | None = None
+    hedge: Hedge | None = None
     redirects: Any = 10
     raise_for_status: Any = False
     max_body: int | None = MAX_BODY
@@ -78,6 +80,7 @@ class Settings:
         _check_type("budget", self.budget, RetryBudget, none="means no bound")
         _check_type("pacing", self.pacing, Pacing, none="switches it off")
         _check_type("breaker", self.breaker, CircuitBreaker, none="switches it off")
+        _check_type("hedge", self.hedge, Hedge, none="switches it off")
         _check_type("network", self.network, Network, none="means the defaults")
         check_count("max_body", self.max_body, none=True)
         if not isinstance(self.raise_for_status, bool) and not callable(self.raise_for_status):

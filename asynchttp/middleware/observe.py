@@ -15,6 +15,7 @@ from asynchttp.values.events import (
     CircuitChanged,
     Detoured,
     EarlyHints,
+    HedgeStarted,
     LimitChanged,
     OriginPaused,
     Redirected,
@@ -111,7 +112,7 @@ class LogEvents:
             self._logger.log(level, "%s %s %s", event.request.method, mask_url(event.request.url), line)
 
 
-def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911  one return for each kind of event
+def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911, PLR0912  one return for each kind of event
     match event:
         case CallStarted():
             return logging.DEBUG, "started"
@@ -136,6 +137,8 @@ def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911  one re
             return level, f"circuit {old} -> {new}{rest}"
         case LimitChanged(limit=limit, reason=reason):
             return logging.DEBUG, f"limit {limit} ({reason})"
+        case HedgeStarted(delay=delay):
+            return level, f"hedged after {delay:.3f} s"
         case CallFinished(status=status, error=error, attempts=attempts, elapsed=elapsed):
             came = status if error is None else f"{type(error).__name__}: {mask_text(str(error))}"
             return (logging.DEBUG if error is None else level), f"{came} after {attempts} attempts, {elapsed:.3f} s"

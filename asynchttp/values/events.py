@@ -122,6 +122,14 @@ class OriginPaused(NamedTuple):
     at: float
 
 
+class HedgeStarted(NamedTuple):
+    """An attempt took longer than `delay` seconds, so another begins beside it."""
+
+    request: Request
+    delay: float
+    at: float
+
+
 class CallFinished(NamedTuple):
     """A call ended with a status or an error, after `elapsed` seconds and `attempts` attempts."""
 
@@ -144,6 +152,7 @@ Event: TypeAlias = (
     | Redirected
     | CircuitChanged
     | LimitChanged
+    | HedgeStarted
     | OriginPaused
     | CallFinished
 )

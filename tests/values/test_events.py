@@ -22,7 +22,7 @@ REQUEST = Request(
 )
 FACTS = {
     "request": REQUEST, "to": REQUEST, "attempt": Attempt(1, REQUEST.url, 0.0, 0.0), "attempts": 2, "at": 1.0, "headers": (("Link", "</a>"), ("Set-Cookie", f"a={CANARY}")), "number": 1,
-    "queued": 0.5, "wait": 2.0, "old": "open", "new": "half-open", "limit": 18, "reason": "503", "refused": False, "status": 302, "cross_origin": True, "elapsed": 3.0,
+    "queued": 0.5, "wait": 2.0, "old": "open", "new": "half-open", "limit": 18, "delay": 0.01, "reason": "503", "refused": False, "status": 302, "cross_origin": True, "elapsed": 3.0,
     "error": Response(401, json={"token": CANARY}, request=REQUEST).refusal(),
 }  # fmt: skip
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

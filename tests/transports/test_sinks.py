@@ -11,6 +11,7 @@ import pytest
 
 import asynchttp
 from asynchttp import (
+    Backoff,
     BodyTooLarge,
     Client,
     DecodeError,
@@ -24,7 +25,8 @@ from asynchttp import (
     StreamResponse,
     TruncatedResponse,
 )
-from asynchttp.testing import MockTransport, VirtualClock
+from asynchttp.testing import FaultServer, MockTransport, VirtualClock
+from asynchttp.testing.steps import ReadRequest, Repeat, Send, answer
 from tests.torture import Body, Scenario, torture
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("nothing_left")]
@@ -179,6 +181,42 @@ class TestPour:
 
 def _nothing_but(path: Path) -> None:
     assert {entry.name for entry in path.parent.iterdir()} <= {path.name}
+
+
+@pytest.mark.usefixtures("lane")
+class TestOverTheWire:
+    async def test_every_lane_delivers(self, path):
+        """Small answers and large ones, which come whole or in pieces."""
+        small, large = b"[1, 2]", bytes(range(256)) * 8000
+        packed = {"Content-Encoding": "gzip"}
+        script = [
+            Repeat(
+                (ReadRequest(), Send(answer(gzip.compress(large), headers=packed)), ReadRequest(), Send(answer(small)))
+            )
+        ]
+        async with FaultServer(script) as server, Client(server.url) as made:
+            assert (await made.get("/", into=SaveTo(path))).data.read_bytes() == large
+            assert (await made.get("/", into=list[int])).data == [1, 2]
+            assert (await made.get("/", into=Discard())).data == len(large)
+            assert (await made.get("/", into=Lines(list[int]))).data == [[1, 2]]
+
+    async def test_a_cut_body_is_tried_again_from_its_start(self, path):
+        """Nothing of the first attempt is in the file."""
+        whole = answer(b"x" * 100_000 + b"end")
+        cut = [ReadRequest(), Send(whole[:60_000])]
+        async with FaultServer(cut, [ReadRequest(), Send(whole)]) as server, Client(server.url) as made:
+            response = await made.get("/", into=SaveTo(path), retry=Retry(backoff=Backoff.constant(0.01)))
+        assert response.data.read_bytes() == b"x" * 100_000 + b"end"
+        assert len(response.attempts) == 2
+        _nothing_but(path)
+
+    async def test_what_does_not_fit_names_the_path(self):
+        """Over the wire as over a mock."""
+        async with FaultServer([ReadRequest(), Send(answer(b"[1]"))]) as server, Client(server.url) as made:
+            with pytest.raises(DecodeError, match=r"at \$\[0\]") as caught:
+                await made.get("/", into=list[str])
+        assert caught.value.path == "$[0]"
+        assert len(caught.value.attempts) == 1
 
 
 class TestSaveTo:

@@ -14,7 +14,7 @@ MAX_LINE: Final = 16 * 2**20
 class TextDecoder:
     r"""Decodes a charset piece by piece; a character that is cut in two waits for its other half.
 
-    Bytes that the charset does not know become U+FFFD. `charset` is one that `media.charset_of` has looked at, as
+    Bytes that the charset does not know become U+FFFD; a byte order mark at the start is dropped. `charset` is one that `media.charset_of` has looked at, as
     `Answer.charset` is. State is O(1): at most one unfinished character.
 
     Example:
@@ -23,14 +23,19 @@ class TextDecoder:
         ('caf', 'é', '')
     """
 
-    __slots__ = ("_decode",)
+    __slots__ = ("_begun", "_decode")
 
     def __init__(self, charset: str = "utf-8") -> None:
         self._decode = codecs.getincrementaldecoder(charset)("replace").decode
+        self._begun = False
 
     def feed(self, data: bytes) -> str:
         """The text of these bytes and of what was left over; O(bytes)."""
-        return self._decode(data)
+        text = self._decode(data)
+        if not self._begun and text:
+            self._begun = True
+            text = text.removeprefix("\ufeff")
+        return text
 
     def finish(self) -> str:
         """What is left at the end: U+FFFD for a character that was cut off; O(1)."""

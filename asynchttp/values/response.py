@@ -238,8 +238,8 @@ class Response(Answer):
 
     @property
     def text(self) -> str:
-        """The body as text; bytes that the charset does not know become U+FFFD."""
-        return self.content.decode(self.charset, errors="replace")
+        """The body as text, without a byte order mark; bytes that the charset does not know become U+FFFD."""
+        return self.content.decode(self.charset, errors="replace").removeprefix("\ufeff")
 
     @property
     def data(self) -> Any:

@@ -77,3 +77,12 @@ def test_what_does_not_decode_is_replaced():
     assert decoder.feed(b"caf\xe9!") == "caf\ufffd!"
     assert decoder.feed(b"\xe2\x82") == ""
     assert decoder.finish() == "\ufffd"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-32-be"])
+@pytest.mark.parametrize("cut", range(6))
+def test_a_byte_order_mark_is_dropped(charset, cut):
+    """At the start, wherever it is cut, and nowhere else."""
+    data = "\ufeffa\ufeffb".encode(charset)
+    decoder = TextDecoder(charset)
+    assert decoder.feed(data[:cut]) + decoder.feed(data[cut:]) + decoder.finish() == "a\ufeffb"

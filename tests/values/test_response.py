@@ -299,3 +299,8 @@ def test_a_response_without_into_says_so():
     """Instead of an attribute that is missing."""
     with pytest.raises(RuntimeError, match="had no into="):
         Response().data  # noqa: B018
+
+
+def test_text_has_no_byte_order_mark():
+    """As a stream gives it."""
+    assert Response(content="\ufeffa\ufeff".encode()).text == "a\ufeff"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
@@ -17,7 +18,7 @@ from multidict import CIMultiDict
 from asynchttp.runtime.call import call_of
 from asynchttp.transports.aiohttp.answer import FAILURES
 from asynchttp.transports.aiohttp.failures import masked, translate
-from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, _answer
+from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, _answer, _bound, _without
 from asynchttp.transports.aiohttp.tunnel import Tunnel
 from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
 from asynchttp.transports.stream import StreamResponse
@@ -55,9 +56,9 @@ async def open_websocket(
     connector = session.connector
     if proxy is not None and request.url.scheme == "http":
         connector, proxy = Tunnel(proxy), None
-    own = _handshake_session(
-        session, connector, aiohttp.ClientTimeout(total=None, connect=clocks.connect, sock_read=clocks.read)
-    )
+    bound = _bound(session, request, call.history[0].request) if call.history and not owned else set()
+    timeout = aiohttp.ClientTimeout(total=None, connect=clocks.connect, sock_read=clocks.read)
+    own = _handshake_session(session, connector, timeout, functools.partial(_without, bound))
     token = WIRE.set(wire)
     try:
         socket = await own.ws_connect(
@@ -91,7 +92,7 @@ async def open_websocket(
 
 
 def _handshake_session(
-    session: aiohttp.ClientSession, connector: aiohttp.BaseConnector | None, timeout: aiohttp.ClientTimeout
+    session: aiohttp.ClientSession, connector: aiohttp.BaseConnector | None, timeout: aiohttp.ClientTimeout, last: Any
 ) -> aiohttp.ClientSession:
     """The session with timeouts of ours and without redirects, on the same connections."""
     return aiohttp.ClientSession(
@@ -103,7 +104,7 @@ def _handshake_session(
         auto_decompress=False,
         trust_env=session.trust_env,
         trace_configs=list(session.trace_configs),
-        middlewares=(_only_101, *getattr(session, "_middlewares", ())),
+        middlewares=(_only_101, *getattr(session, "_middlewares", ()), last),
         timeout=timeout,
     )
 

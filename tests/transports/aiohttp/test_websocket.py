@@ -57,3 +57,22 @@ async def test_nothing_listens():
         with pytest.raises(ConnectError):
             async with client.websocket(url):
                 pass
+
+
+async def test_the_headers_of_a_session_stay_at_their_origin():
+    """A redirect to another origin takes none of its secrets along, though aiohttp adds them to every request."""
+    runner, url = await _serving()
+    away = b"HTTP/1.1 302 x\r\nContent-Length: 0\r\nLocation: " + url.encode() + b"/\r\n\r\n"
+
+    async def script(conn):
+        await conn.read_head()
+        await conn.send(away)
+
+    own = {"X-Api-Key": "S3CRET", "X-Own": "1"}
+    async with RawServer(script) as server, aiohttp.ClientSession(headers=own) as session:
+        async with Client(session=session) as client, client.websocket(server.url) as ws:
+            headers = await ws.receive_json()
+        assert server.requests[0].header("X-Api-Key") == "S3CRET"
+    assert "x-api-key" not in headers
+    assert headers["x-own"] == "1"
+    await runner.cleanup()

@@ -83,7 +83,9 @@ class Pacer:
                 pause = pace.announced(key, quota, self._most, now)
             anew = pace.answered(key, ticket, now)
         refused = pause is not None and pace.refused(key, now) is not None
-        self._keeper.heed(key, anew=anew or refused)  # what waits is let in, to learn that it is refused
+        # Who waits behind the first after a pause has no timer: it is asked anew, and waits for the end of the new pause, or is
+        # let in to learn that it is refused.
+        self._keeper.heed(key, anew=anew or pause is not None)
         if pause is not None and self._observers:
             self._observers.tell(OriginPaused(request, answer.status, pause, refused, now))
 

@@ -69,6 +69,20 @@ async def test_a_429_pauses_its_origin_for_all_and_one_goes_first_afterwards(clo
     assert server.at() == [0.0, 11.0, 12.0, 12.0, 13.0, 13.0, 13.0, 13.0, 14.0, 14.0, 14.0]
 
 
+@pytest.mark.parametrize("fan_out", [False, True])
+async def test_those_behind_the_first_wait_for_a_second_pause(clock, fan_out):
+    """Another 429 for the one that goes first after a pause leaves nobody waiting for ever."""
+    server = Server(clock, busy(10), busy(5), seconds=1.0)
+    async with server.client(retry=Retry(attempts=3)) as client:
+        await asyncio.wait_for(client.gather([URL] * 4) if fan_out else asyncio.gather(*map(client.get, [URL] * 4)), 5)
+        await asyncio.sleep(0)
+        server.answers = [busy(10), busy(5)]
+        calls = [client.submit("GET", URL)]
+        await clock.sleep(5)  # the pause has begun when these come
+        calls += [client.submit("GET", URL) for _ in range(4)]
+        assert [response.status for response in await asyncio.wait_for(asyncio.gather(*calls), 5)] == [200] * 5
+
+
 async def test_a_paused_origin_holds_no_worker(clock):
     """Rule 23: with one worker's place, the items of the other origin go while the first is paused."""
     server = Server(clock, busy(10))

@@ -87,7 +87,18 @@ class Layers:
 class State:
     """What clients that come from one another share, as far as they do not change it."""
 
-    __slots__ = ("budget", "circuits", "clock", "cookies", "deadlines", "gate", "keyring", "random", "tails", "transport")
+    __slots__ = (
+        "budget",
+        "circuits",
+        "clock",
+        "cookies",
+        "deadlines",
+        "gate",
+        "keyring",
+        "random",
+        "tails",
+        "transport",
+    )
 
     def __init__(
         self,

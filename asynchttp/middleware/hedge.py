@@ -60,7 +60,7 @@ class HedgeLayer:
         delay = self._delay(request, call, key)
         if delay is None:
             return await self._measured(request, key)
-        race = _Race(self, request, call, key, delay)
+        race = _Race(self, request, call, delay)
         timer = race.timer = self._clock.call_at(self._clock.now() + delay, race.hedge)
         try:
             answer = await self._measured(request, key)
@@ -100,19 +100,18 @@ class HedgeLayer:
 class _Race:
     """An attempt that has a timer, and the hedges that run beside it."""
 
-    __slots__ = ("_call", "_delay", "_guard", "_key", "_layer", "_request", "_winner", "drawn", "tasks", "timer")
+    # What few races change stands in the class: a race is made for each call, and most never begin.
+    _guard: Guard | None = None
+    _winner: Any = None
+    tasks: set[asyncio.Task[None]] | None = None  # None: there was no hedge
+    timer: Any = None
+    drawn = 0
 
-    def __init__(self, layer: HedgeLayer, request: Request, call: Call, key: Hashable, delay: float) -> None:
+    def __init__(self, layer: HedgeLayer, request: Request, call: Call, delay: float) -> None:
         self._layer = layer
         self._request = request
         self._call = call
-        self._key = key
         self._delay = delay
-        self._guard: Guard | None = None
-        self._winner: Any = None
-        self.tasks: set[asyncio.Task[None]] | None = None  # None: there was no hedge
-        self.timer: Any = None
-        self.drawn = 0
 
     # ── the hedges ───────────────────────────────────────────────────────────
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 IDLE: Final = 600.0  # seconds without an answer after which an origin is forgotten, and begins with `initial` again
+_STALE: Final = IDLE / 10  # how exactly the last use is known
 SMOOTHING: Final = 0.1  # how much of the round is the latest answer's
 
 
@@ -134,8 +135,9 @@ class Adaptive:
         known = self._found
         found = known.get(key)
         if found is not None:
-            found.used = now
-            known.move_to_end(key)
+            if now - found.used > _STALE:
+                found.used = now
+                known.move_to_end(key)
             return found
         found = known[key] = _Found(self._initial, now)
         for _ in range(2):

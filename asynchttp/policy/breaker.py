@@ -170,12 +170,13 @@ class Breaker:
     memory stays in proportion to the origins in use. Those that are isolated are kept until they are restored.
     """
 
-    __slots__ = ("_circuits", "_isolated", "_per_second", "settings")
+    __slots__ = ("_circuits", "_isolated", "_per_second", "_stale", "settings")
 
     def __init__(self, settings: CircuitBreaker) -> None:
         """Start with every circuit closed."""
         self.settings = settings
         self._per_second = BUCKETS / settings.window
+        self._stale = settings.window / BUCKETS  # how exactly the last use is known
         self._circuits: OrderedDict[Hashable, _Circuit] = OrderedDict()  # least recently used first
         self._isolated: dict[Hashable, _Circuit] = {}
 
@@ -207,7 +208,7 @@ class Breaker:
                 return Refused("isolated", None)
             circuit = self._circuits[key] = _Circuit(key, now)
             self._forget(now)
-        else:
+        elif now - circuit.used > self._stale:
             circuit.used = now
             self._circuits.move_to_end(key)
         if circuit.state == "closed":

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 IDLE: Final = 600.0  # seconds without an answer after which what is known of an origin is forgotten
 ENOUGH: Final = 20  # answers before a percentile of them means anything
+_STALE: Final = IDLE / 10  # how exactly the last use is known
 STEP: Final = 0.05  # of the delay: a change of the origin is followed within some dozens of answers
 
 
@@ -121,7 +122,7 @@ class Tails:
         tail = self._tails.get(key)
         if tail is None:
             tail = self._meet(key, now)
-        else:
+        elif now - tail.used > _STALE:
             tail.used = now
             self._tails.move_to_end(key)
         if tail.answers < ENOUGH:

@@ -199,11 +199,11 @@ async def test_hedges_draw_from_the_budget_of_retries(clock):
 
 async def test_two_that_want_the_last_tokens_get_one_hedge(clock):
     """The budget is drawn when a hedge is let in, not when it is planned."""
-    server = Server(clock, (10, 200))
+    server = Server(clock, (5, 200), (5, 200), (10, 200))
     budget = RetryBudget(per_origin=5, total=5)
-    async with client_of(server, budget=budget) as client:
-        await asyncio.gather(client.get(URL), client.get(URL))
-        assert len(server.sent) == 3
+    async with client_of(server, budget=budget, limits=Limits(concurrency=4)) as client:
+        await asyncio.gather(*(client.post(URL) for _ in range(2)), *(client.get(URL) for _ in range(2)))
+        assert server.sent == [0, 0, 0, 0, 5], "both hedges waited for a slot, and one of them was paid for"
         nothing_left(client)
 
 

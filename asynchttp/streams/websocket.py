@@ -279,7 +279,7 @@ class WebSocket(Messages):
 
     async def _again(self) -> None:
         """Connect once more, or raise what the last connection ended with."""
-        if self._call is None:
+        if self._call is None and not self.closed:
             await self._connect()
             return
         if self.closed or self._reconnect is None:

@@ -363,3 +363,46 @@ async def test_bad_arguments(url):
     async with Client(transport=MockTransport({})) as client:
         with pytest.raises(TypeError, match=r"MockTransport, has no websocket\(request\)"):
             client.websocket("ws://example.com")
+
+
+async def test_without_a_block(url):
+    """The first message that is asked for opens it; after `aclose` there is no other."""
+    async with Client() as client:
+        ws = client.websocket(f"{url}/echo", on_open=lambda ws: ws.send("hello"))
+        assert await ws.receive() == "hello"
+        await ws.aclose()
+        await ws.aclose()
+        with pytest.raises(ConnectionClosed):
+            await ws.receive()
+
+
+async def test_closing_while_it_waits_to_reconnect():
+    """From another task: whoever receives gets the end at once."""
+    async with RawServer(saying()) as server, Client() as client:
+        ws = client.websocket(server.url, reconnect=Reconnect(backoff=Backoff.constant(3600)))
+        await ws.__aenter__()
+        task = asyncio.create_task(ws.receive())
+        while ws.ended is None or not client._core.upgrading.engine.calls:  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+        await ws.aclose()
+        with pytest.raises(ConnectionClosed):
+            await task
+
+
+async def test_a_reconnect_that_nobody_answers():
+    """A host that is gone may come back; a handshake that is none may not."""
+    wrong = b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
+
+    async def answering(conn):
+        await conn.read_head()
+        await conn.send(wrong)
+
+    async def cutting(conn):
+        await conn.read_head()
+        await conn.rst()
+
+    async with RawServer(saying(), cutting, answering) as server, Client() as client:
+        with pytest.raises(ProtocolError):
+            async with client.websocket(server.url, reconnect=AT_ONCE) as ws:
+                await ws.receive()
+        assert ws.closed

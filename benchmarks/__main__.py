@@ -12,7 +12,9 @@ from benchmarks import handles, lasting, layers, memory, peers, politeness, repo
 if TYPE_CHECKING:
     from benchmarks.harness import Section
 
-BENCHMARKS: dict[str, Any] = {module.NAME: module for module in (layers, session, handles, lasting, memory, politeness, peers)}
+BENCHMARKS: dict[str, Any] = {
+    module.NAME: module for module in (layers, session, handles, lasting, memory, politeness, peers)
+}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -282,7 +282,7 @@ class WebSocket(Messages):
         if self._call is None and not self.closed:
             await self._connect()
             return
-        if self.closed or self._reconnect is None:
+        if self.closed or self._reconnect is None or self._call is None:
             raise self._not_open()
         self._vain += 1
         seconds = self._reconnect.wait(self._vain, asked=None, random=self._opener.random)

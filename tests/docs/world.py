@@ -96,7 +96,7 @@ class Hosts:
     @staticmethod
     def _prices(request: asynchttp.Request) -> asynchttp.Response:
         """Two events, from the last id on; then there are no more."""
-        both = ["retry: 1\nid: 1\ndata: {\"eur\": 99}\n\n", "id: 2\nevent: sale\ndata: {\"eur\": 98}\n\n"]
+        both = ['retry: 1\nid: 1\ndata: {"eur": 99}\n\n', 'id: 2\nevent: sale\ndata: {"eur": 98}\n\n']
         rest = both[int(request.headers.get("Last-Event-ID", 0)) :]
         return _events("".join(rest)) if rest else asynchttp.Response(204)
 

@@ -36,6 +36,7 @@ _UNITS: Final = {
 }
 # Sums of floats are rounded. Intervals that are longer by a millionth never let one more into a window for that.
 _MARGIN = 1 + 1e-6
+_LONG_AGO: Final = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class Rates:
         """Start with nothing sent."""
         self._client = [_steps(rate) for rate in client]
         self._host = [_steps(rate) for rate in host]
-        self._all = _Cell((float("-inf"),) * len(client))
+        self._all = _Cell((_LONG_AGO,) * len(client))
         self._hosts: dict[Hashable, _Cell] = {}
 
     def __len__(self) -> int:
@@ -181,7 +182,7 @@ class Rates:
         if self._host:
             if cell is None:
                 self._forget(now)
-                cell = self._hosts[key] = _Cell((float("-inf"),) * len(self._host))
+                cell = self._hosts[key] = _Cell((_LONG_AGO,) * len(self._host))
             _move(self._host, cell, cost, now, who)
         return None
 
@@ -205,9 +206,12 @@ def _steps(rate: RateLimit) -> tuple[float, int]:
     return rate.interval * _MARGIN, rate.burst
 
 
+# Both run for every request, and a single rate is what nearly all have.
+
+
 def _due(rates: Sequence[tuple[float, int]], cell: _Cell | None, cost: float) -> float:
     """When every rate lets a request of that cost go."""
-    due = float("-inf")
+    due = _LONG_AGO
     if cell is not None:
         for (interval, burst), time in zip(rates, cell.times, strict=True):
             due = max(due, time - interval * (burst - min(cost, burst)))
@@ -215,6 +219,10 @@ def _due(rates: Sequence[tuple[float, int]], cell: _Cell | None, cost: float) ->
 
 
 def _move(rates: Sequence[tuple[float, int]], cell: _Cell, cost: float, now: float, who: object) -> None:
-    cell.before = cell.times
+    cell.before = times = cell.times
     cell.last = who
-    cell.times = tuple(max(time, now) + interval * cost for (interval, _), time in zip(rates, cell.times, strict=True))
+    if len(rates) == 1:
+        time = times[0]
+        cell.times = (max(time, now) + rates[0][0] * cost,)
+    else:
+        cell.times = tuple(max(time, now) + step[0] * cost for step, time in zip(rates, times, strict=True))

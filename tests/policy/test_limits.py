@@ -36,3 +36,11 @@ def test_idle_has_a_number():
     """`idle` cannot be None: connections that nobody uses are always bounded."""
     with pytest.raises(TypeError, match="idle"):
         Limits(idle=None)  # type: ignore[arg-type]
+
+
+def test_a_key_is_a_callable_and_an_adaptive_limit_is_one():
+    """Both are refused by name when they are something else."""
+    with pytest.raises(TypeError, match=r"Limits\(key=\) must be a callable that takes the request"):
+        Limits(key="tenant")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"Limits\(adaptive=\)"):
+        Limits(adaptive=20)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ def test_a_limit_is_a_whole_number(name, value, error):
 def test_nothing_at_once_is_no_limit(name):
     """0 would stop everything, or mean no limit, as in other clients: it is refused."""
     with pytest.raises(ValueError, match=name):
-        Limits(**{name: 0})
+        Limits(**{name: 0})  # type: ignore[arg-type]
 
 
 def test_idle_has_a_number():

@@ -77,11 +77,11 @@ def hedgeable(request: Request, methods: Collection[str]) -> bool:
 class _Tail:
     """What is known of one origin: the delay, and how many answers it comes from."""
 
-    __slots__ = ("answers", "delay", "used")
+    __slots__ = ("answers", "delay", "slowest", "used")
 
     def __init__(self, now: float) -> None:
         self.answers = 0
-        self.delay = 0.0
+        self.delay = self.slowest = 0.0
         self.used = now
 
 
@@ -126,8 +126,10 @@ class Tails:
             tail.used = now
             self._tails.move_to_end(key)
         if tail.answers < ENOUGH:
+            # The second slowest of the first 20: one outlier among them would take thousands of answers to come down from.
             tail.answers += 1
-            tail.delay = max(tail.delay, seconds)
+            tail.delay = min(tail.slowest, max(tail.delay, seconds))
+            tail.slowest = max(tail.slowest, seconds)
         else:
             tail.delay *= self._up if seconds > tail.delay else self._down
 

@@ -81,6 +81,14 @@ def test_the_wanted_share_is_slower_than_the_delay(percentile):
     assert tails.delay("b") is None
 
 
+def test_one_outlier_at_the_start_does_not_make_the_delay():
+    """The first delay is the second slowest of 20 answers."""
+    tails = Tails(Hedge())
+    for seconds in (0.02, 9.0, *[0.01] * 17, 0.03):
+        tails.answered("a", seconds, 0)
+    assert tails.delay("a") == 0.03
+
+
 def test_it_follows_an_origin_that_becomes_slower_or_quicker():
     """Some hundred answers after a change, the delay is that of what is now."""
     tails = Tails(Hedge(percentile=0.9))

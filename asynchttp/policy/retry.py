@@ -147,10 +147,9 @@ class Retry:
         for name in ("respect_retry_after", "resend"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"Retry({name}=) is {getattr(self, name)!r}; it must be True or False")
-        if self.should_retry is not None and (
-            not callable(self.should_retry) or iscoroutinefunction(self.should_retry)
-        ):
-            raise TypeError(f"Retry(should_retry=) is {self.should_retry!r}; it must be a plain callable, or None")
+        asked: Any = self.should_retry
+        if asked is not None and (not callable(asked) or iscoroutinefunction(asked)):
+            raise TypeError(f"Retry(should_retry=) is {asked!r}; it must be a plain callable, or None")
         if self.attempts > _MANY:
             message = f"Retry(attempts={self.attempts}) may keep one call busy for hours; a time limit bounds it better"
             warnings.warn(message, UserWarning, stacklevel=3)

@@ -26,7 +26,7 @@ from asynchttp.runtime import clock as clocks
 from asynchttp.runtime.call import Call
 from asynchttp.values.checks import check_pairs, check_seconds
 from asynchttp.values.errors import ClientClosed
-from asynchttp.values.request import NO_HEADERS, Request
+from asynchttp.values.request import NO_HEADERS, Request, plain_request
 from asynchttp.values.timeout import Clocks, as_timeout
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import absolute_url, add_params, origin_of, parse_url
@@ -114,7 +114,7 @@ class Core:
                 msg = f"this item has no url: {sorted(map(str, item))}"
                 raise TypeError(msg)
             return self.prepare(Request(method, **arguments))
-        return self.prepare(Request("GET", item))
+        return self.prepare(plain_request("GET", item))
 
     def prepare(self, request: Request) -> Request:
         """Fill in the client's defaults; `request` is ours to change."""

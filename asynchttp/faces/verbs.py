@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
-from asynchttp.values.request import Request
+from asynchttp.values.request import Request, plain_request
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from yarl import URL
 
     from asynchttp.faces.core import Core
@@ -48,7 +50,8 @@ class Verbs:
     async def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response: ...
     async def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """`request` with GET: fetch."""
-        return await self._send(self._core.prepare(Request("GET", url, **options)))
+        request = Request("GET", url, **options) if options else plain_request("GET", url)
+        return await self._send(self._core.prepare(request))
 
     async def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """`request` with HEAD: the headers that GET would give."""
@@ -105,10 +108,15 @@ class Verbs:
     async def _ask(self, method: str, url: str | URL, options: RequestOptions) -> Response:
         return await self._send(self._core.prepare(Request(method, url, **options)))
 
-    async def _send(self, request: Request) -> Response:
+    def _send(self, request: Request) -> Awaitable[Any]:
+        """Begin a call; a coroutine less for each where no answer is refused."""
         core = self._core
         core.begin(request)
-        answer: Response = await core.engine.send(request)
-        if core.refuses is not None and core.refuses(answer):
+        sent = core.engine.send(request)
+        return sent if core.refuses is None else self._refusing(sent)
+
+    async def _refusing(self, sent: Awaitable[Any]) -> Any:
+        answer = await sent
+        if self._core.refuses is not None and self._core.refuses(answer):
             raise answer.refusal()
         return answer

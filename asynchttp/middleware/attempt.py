@@ -11,7 +11,6 @@ from multidict import CIMultiDict
 from asynchttp.middleware.cookies import SET_COOKIE, fill
 from asynchttp.policy.followup import Keep, follow
 from asynchttp.policy.retry import IDEMPOTENT
-from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import ATTEMPT
 from asynchttp.transports.sinks import pour
 from asynchttp.transports.stream import StreamResponse
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from asynchttp.middleware.observe import Observers
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
-    from asynchttp.runtime.deadlines import Deadlines
+    from asynchttp.runtime.deadlines import Deadlines, Entry
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
     from asynchttp.values.response import Answer
@@ -62,111 +61,125 @@ class AttemptLayer:
         self._jar = jar
         self._clock = clock
         self._deadlines = deadlines
-        self._observers = observers
+        self._observers = observers or None
         self._max_body = max_body
         room = sys.maxsize if max_body is None else max_body
         self._room = room if whole else None
 
     async def handle(self, request: Request) -> Any:
-        """One attempt, recorded in the call's `attempts`."""
-        call = call_of(request)
-        toll = call.toll
-        if toll is not None:
-            call.toll = None
-            if not toll():
-                raise RetryDenied
-        try:
-            answer = await self._attempt(request, call)
-            if answer.status != 417 or "Expect" not in request.headers or not replayable(request):
-                return answer
-            return await self._unexpecting(request, answer, call)
-        except ServerDisconnected as error:
-            if not _may_resend(request, call, error):
-                raise
+        """One attempt, recorded in the call's `attempts`; one more where a kept connection was closed while idle."""
+        call: Call = request._call
+        if call.toll is not None:
+            self._pay(call)
+        now = self._clock.now
+        while True:
+            started = now()
+            attempts = call.attempts
+            attempt = Attempt(len(attempts) + 1, request.url, started, call.waited)
+            attempts.append(attempt)
+            call.wire = None
+            call.room = self._room
+            if call.streaming or call.watch is not None or request.into is not None or self._observers is not None:
+                self._begin(request, call, attempt)
+            limit = call.clocks.attempt
+            # The call's own guard serves: its other reasons end more than this attempt.
+            entry = None if limit is None else self._deadlines.add(started + limit, call.guard.interrupt, ATTEMPT)  # type: ignore[union-attr]
+            try:
+                answer = await self._next(request)
+                attempt.headers = now() - started
+                if type(answer) is Response:
+                    if call.wire is not None:
+                        attempt.headers -= call.wire.reading
+                    if self._jar is not None and SET_COOKIE in answer.headers:
+                        self._jar.receive(answer.headers.getall(SET_COOKIE), request.url)
+                else:
+                    answer = await self._take(request, answer, call, attempt)
+            except BaseException as error:
+                failure = self._failed(error, request, call, attempt, entry)
+                if failure is None:
+                    continue
+                if failure is error:
+                    raise
+                raise failure from None
+            attempt.status = answer.status
+            if answer._request is None:
+                answer._request = request
+            self._end(request, call, attempt, entry)
+            if answer.status == 417 and "Expect" in request.headers and replayable(request):
+                request = await _unexpecting(request, answer, call, attempt)
+                continue
+            return answer
+
+    def _pay(self, call: Call) -> None:
+        toll, call.toll = call.toll, None
+        if toll is not None and not toll():
+            raise RetryDenied
+
+    def _begin(self, request: Request, call: Call, attempt: Attempt) -> None:
+        """What only some attempts need."""
+        if call.streaming or call.watch is not None or request.into is not None:
+            call.room = None
+        if call.watch is not None:
+            call.watch.began()
+        if self._observers is not None:
+            self._observers.tell(AttemptStarted(request, attempt.number, attempt.queued, attempt.started))
+
+    def _end(self, request: Request, call: Call, attempt: Attempt, entry: Entry | None) -> None:
+        """Stop the clock and complete the record."""
+        if entry is not None:
+            self._deadlines.discard(entry)
+            guard = call.guard
+            if guard is not None and guard.reason == ATTEMPT:  # it came too late: something else ended the attempt
+                guard.release()
+        call.fresh = False
+        attempt.elapsed = self._clock.now() - attempt.started
+        wire = call.wire
+        if wire is not None:
+            attempt.connect = wire.connect
+            attempt.connection = wire.connection
+            attempt.reused = wire.reused
+        if self._observers is not None:
+            self._tell(request, call, attempt, self._observers)
+
+    def _failed(
+        self, error: BaseException, request: Request, call: Call, attempt: Attempt, entry: Entry | None
+    ) -> BaseException | None:
+        """What the attempt ends with; None to send it again, once."""
+        guard = call.guard
+        if entry is not None and guard is not None and guard.reason == ATTEMPT:
+            alone = guard.release()
+            if alone and isinstance(error, asyncio.CancelledError):
+                error = _timeout(call, attempt)
+        attempt.error = error
+        if isinstance(error, HTTPError):
+            attempt.elapsed = self._clock.now() - attempt.started
+            _explain(error, request, call, attempt)
+        self._end(request, call, attempt, entry)
+        if not isinstance(error, ServerDisconnected) or not _may_resend(request, call, error):
+            return error
         # A server may close an idle connection at any time; this costs nobody anything (RFC 9112, 9.3.1).
         call.resent = call.fresh = True
         call.waited = 0.0
-        call.attempts[-1].reason = "the connection was closed while idle: sent again"
-        return await self._attempt(request, call)
+        attempt.reason = "the connection was closed while idle: sent again"
+        return None
 
-    async def _unexpecting(self, request: Request, answer: Answer, call: Call) -> Any:
-        """Once more without `Expect`, which the server refused before it saw the body (RFC 9110, 15.5.18)."""
-        if isinstance(answer, StreamResponse):
-            await answer.drain()
-        headers = CIMultiDict(request.headers)
-        headers.popall("Expect")
-        call.waited = 0.0
-        call.attempts[-1].reason = "the server refused Expect: sent again without it"
-        return await self._attempt(request.replace(headers=headers), call)
+    def _tell(self, request: Request, call: Call, attempt: Attempt, observers: Observers) -> None:
+        now = self._clock.now()
+        if call.wire is not None and call.wire.detour:
+            observers.tell(Detoured(request, call.wire.detour, now))
+        observers.tell(AttemptFinished(request, attempt, now))
 
-    async def _attempt(self, request: Request, call: Call) -> Any:
-        clock = self._clock
-        started = clock.now()
-        attempt = Attempt(len(call.attempts) + 1, request.url, started, call.waited)
-        call.attempts.append(attempt)
-        call.wire = None
-        call.room = None if call.streaming or call.watch is not None else self._room
-        if call.watch is not None:
-            call.watch.began()
-        if self._observers:
-            self._observers.tell(AttemptStarted(request, attempt.number, attempt.queued, started))
-        try:
-            limit = call.clocks.attempt
-            if limit is None:
-                answer = await self._exchange(request, call, attempt)
-            else:
-                answer = await self._guarded(request, call, attempt, started + limit)
-            attempt.status = answer.status
-        except HTTPError as error:
-            attempt.error = error
-            self._record(attempt, call)
-            _explain(error, request, call, attempt)
-            raise
-        except BaseException as error:
-            attempt.error = error
-            raise
-        else:
-            return answer
-        finally:
-            call.fresh = False
-            self._record(attempt, call)
-            if self._observers:
-                if call.wire is not None and call.wire.detour:
-                    self._observers.tell(Detoured(request, call.wire.detour, clock.now()))
-                self._observers.tell(AttemptFinished(request, attempt, clock.now()))
-
-    async def _guarded(self, request: Request, call: Call, attempt: Attempt, due: float) -> Any:
-        """The attempt on its clock; the call's own guard serves, since its other reasons end more than this."""
-        guard = call.guard
-        assert guard is not None
-        entry = self._deadlines.add(due, guard.interrupt, ATTEMPT)
-        try:
-            return await self._exchange(request, call, attempt)
-        except asyncio.CancelledError:
-            if guard.reason != ATTEMPT or not guard.release():
-                raise
-            raise _timeout(call, attempt) from None
-        finally:
-            self._deadlines.discard(entry)
-            if guard.reason == ATTEMPT:  # it came too late: something else ended the attempt
-                guard.release()
-
-    async def _exchange(self, request: Request, call: Call, attempt: Attempt) -> Any:
-        answer = await self._next(request)
+    async def _take(self, request: Request, answer: Any, call: Call, attempt: Attempt) -> Any:
+        """What is made of an answer whose body is on the wire, or that is none."""
         if isinstance(answer, Response):
-            if answer._request is None:
-                answer._request = request
             if self._jar is not None and SET_COOKIE in answer.headers:
                 self._jar.receive(answer.headers.getall(SET_COOKIE), request.url)
-            body = 0.0 if call.wire is None else call.wire.reading
-            attempt.headers = self._clock.now() - attempt.started - body
             return answer
         if not isinstance(answer, StreamResponse):
             msg = f"the transport returned {type(answer).__name__}; it must return a Response or a StreamResponse"
             raise TypeError(msg)
         if answer._request is None:
             answer._request = request
-        attempt.headers = self._clock.now() - attempt.started
         attempt.status = answer.status
         if self._jar is not None and SET_COOKIE in answer.headers:
             await fill(self._jar, answer, request.url)
@@ -185,13 +198,16 @@ class AttemptLayer:
             return await answer.aread(self._max_body)
         return await pour(answer, request.into, self._max_body)
 
-    def _record(self, attempt: Attempt, call: Call) -> None:
-        attempt.elapsed = self._clock.now() - attempt.started
-        wire = call.wire
-        if wire is not None:
-            attempt.connect = wire.connect
-            attempt.connection = wire.connection
-            attempt.reused = wire.reused
+
+async def _unexpecting(request: Request, answer: Answer, call: Call, attempt: Attempt) -> Request:
+    """The request without `Expect`, which the server refused before it saw the body (RFC 9110, 15.5.18)."""
+    if isinstance(answer, StreamResponse):
+        await answer.drain()
+    headers = CIMultiDict(request.headers)
+    headers.popall("Expect")
+    call.waited = 0.0
+    attempt.reason = "the server refused Expect: sent again without it"
+    return request.replace(headers=headers)
 
 
 def _may_resend(request: Request, call: Call, error: ServerDisconnected) -> bool:

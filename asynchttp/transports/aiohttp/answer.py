@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import aiohttp
 from aiohttp import HttpVersion11
+from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
 from aiohttp.http_exceptions import HttpProcessingError
 
 from asynchttp.transports.aiohttp.failures import masked, translate
@@ -61,9 +62,9 @@ def framing_of(method: str, status: int, headers: Mapping[str, str]) -> str:
     """How the end of the body is known (RFC 9112, 6.3)."""
     if method == "HEAD" or status in _NO_BODY:
         return "none"
-    if "Transfer-Encoding" in headers:
+    if TRANSFER_ENCODING in headers:
         return "chunked"
-    return "length" if "Content-Length" in headers else "close"
+    return "length" if CONTENT_LENGTH in headers else "close"
 
 
 def problem_of(head: Head, status: int, wire: AttemptWire) -> ProtocolError | None:
@@ -74,7 +75,7 @@ def problem_of(head: Head, status: int, wire: AttemptWire) -> ProtocolError | No
         return ProtocolError(msg, sent=True)
     if status == 101:
         return ProtocolError("the server switched protocols (101) without being asked to", sent=True)
-    coding = head.headers.get("Transfer-Encoding")
+    coding = head.headers.get(TRANSFER_ENCODING)
     if coding is not None and (coding := coding.strip().lower()) != "chunked":
         msg = f"the answer has the transfer coding {coding!r}, which we did not offer and cannot undo"
         return ProtocolError(msg, sent=True)

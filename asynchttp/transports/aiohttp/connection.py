@@ -1,9 +1,13 @@
 """A connection as the direct lane uses it: one exchange at a time, its answer parsed by aiohttp's parser.
 
-Theory of operation. `ask` begins an exchange and gives the future that its owner waits for. `data_received` feeds the
-parser, which makes the head of the answer (`message`) and a stream for the body (`content`). The owner is woken once:
-when the head is there, or, where he wants the body in one piece (`room`), when all of it is there, or when it turns out
-that it will not be (too large, cut, silent): then he reads on as from any stream, and that tells what happened.
+Theory of operation. `ask` begins an exchange and gives the future that its owner waits for. What arrives takes one of two
+ways. Where the whole head is in the first piece, and Content-Length says how long the body is, the parser gets the head
+alone, and the body is counted here: most answers are whole then and there, as `body`. Everything else goes through the
+parser from its first byte to its last, which makes a stream of the body, `content`. Either way the head is `message`.
+
+The owner is woken once: when the head is there, or, where he wants the body in one piece (`room`), when all of it is
+there, or when it turns out that it will not be (too large, cut, silent): then he reads on as from any stream, and that
+tells what happened.
 
 The session lane uses the same connections through `begin`; then everything is as in `WatchedProtocol`.
 """
@@ -11,9 +15,12 @@ The session lane uses the same connections through `begin`; then everything is a
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import ClientPayloadError, HttpVersion11, StreamReader
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING
+from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
+from aiohttp.http import HttpResponseParser
 
 from asynchttp.transports.aiohttp.wire import WatchedProtocol
 
@@ -21,35 +28,42 @@ if TYPE_CHECKING:
     import asyncio
     from collections import OrderedDict
 
-    from aiohttp import StreamReader
     from aiohttp.http import RawResponseMessage
 
     from asynchttp.runtime.deadlines import Deadlines, Entry
 
 #: As aiohttp's sessions have them (rule 38).
-_LINE = 8190
-_FIELDS = 128
+_LINE: Final = 8190
+_FIELDS: Final = 128
+_BUFFER: Final = 2**16  # a stream that holds twice as many bytes lets the server wait
+_BODILESS: Final = frozenset({204, 304})
+_HEAD: Final = 2**16
 
 
 class Connection(WatchedProtocol):
     """One connection of ours.
 
     Attributes:
-        message: the head of the answer, once it is there; `content` is its body.
+        message: the head of the answer, once it is there.
+        body: all of the answer's body, if it came in one piece as was asked; else `content` is the stream of it.
+        framing: how its end was known, if it did not take the parser.
         name: how an `Attempt` calls it.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, kept: OrderedDict[Any, Any], deadlines: Deadlines
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, kept: OrderedDict[Any, Any], deadlines: Deadlines) -> None:
         """Begin with no exchange under way; `deadlines` are those of the lane."""
         super().__init__(loop, kept)
         self.name = f"#{self.number}"
         self.message: RawResponseMessage | None = None
+        self.body: bytes | None = None
         self.content: StreamReader | None = None
+        self.framing = ""
         self._direct = False
         self._room: int | None = None
-        self._spent = True  # whether the next exchange needs another parser
+        self._bodiless = False
+        self._heads: Any = None  # a parser that takes no bodies
+        self._left = -1  # bytes of body still to come; -1 where the parser counts
+        self._pieces: list[bytes] = []
         self._silence: float | None = None
         self._deadlines = deadlines
         self._heard = self._headed = 0.0
@@ -62,10 +76,9 @@ class Connection(WatchedProtocol):
         """A request of the session lane begins."""
         super().begin()
         self._direct = False
-        self._spent = True  # aiohttp makes a parser for each of its requests
 
     def ask(self, room: int | None, read: float | None, *, bodiless: bool) -> asyncio.Future[None]:
-        """Begin an exchange; the future is settled when `message` is there, or fails with aiohttp's error.
+        """Begin an exchange; the future is settled when there is an answer, or fails with aiohttp's error.
 
         Args:
             room: bytes of body to wait for; None wakes at the head.
@@ -76,48 +89,122 @@ class Connection(WatchedProtocol):
         self._interim = 0
         self._direct = True
         self.awaited = False
-        self.message = self.content = self._payload = None
+        self.message = self.body = self.content = self._payload = self._parser = None
+        self._left = -1
         self._room = room
-        self._read_timeout = None  # the clock of silence is `wait`, not aiohttp's timer
         self._silence = read
-        # Before there is a parser: it begins with what has come already.
+        self._read_timeout = None  # the clock of silence is `wait`, not aiohttp's timer
+        self._bodiless = bodiless
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._waiter = waiter
-        # A parser goes on after an answer that it saw to its end; one that was told of a HEAD would do so too.
-        if self._spent or bodiless or self._parser is None:
-            self._spent = bodiless
-            self.set_response_params(
-                skip_payload=bodiless,
-                read_until_eof=True,
-                auto_decompress=False,
-                max_line_size=_LINE,
-                max_field_size=_LINE,
-                max_headers=_FIELDS,
-            )
+        if self._tail:  # it spoke before it was asked
+            data, self._tail = self._tail, b""
+            self.data_received(data)
         return waiter
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and wake the owner when there is what he waits for."""
+        """Take what arrives, and wake the owner when there is what he waits for."""
         if not self._direct or self.idle:
             super().data_received(data)
-            return
-        if self.refused is not None or self._parser is None:  # after what is no HTTP, and after a switch of protocols
             return
         if data:
             self.arrived += len(data)
             self._heard = time.monotonic()
+        if self.message is None and self._parser is None:
+            if self.refused is None and not self._at_once(data):
+                self._full()
+                self._parse(data)
+        elif self._parser is not None:
+            self._parse(data)
+        elif self._left > 0:
+            self._count(data)
+        elif data:
+            self.abort()  # more than was asked for; the answer is whole
+            self._should_close = True
+
+    def _at_once(self, data: bytes) -> bool:
+        """The quick way: the head alone to the parser, and the body by its length; False if this is not for it."""
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4 or end > _HEAD:
+            return False
+        heads = self._heads or self._parser_of_heads()
+        self._heads = None  # unless all of this is as it should be, the next answer gets another
         try:
-            messages, upgraded, _ = self._parser.feed_data(data)
+            messages, _, _ = heads.feed_data(data if end == len(data) else data[:end])
+        except Exception:  # noqa: BLE001  the full way reads it again from the start, and says what it is
+            return False
+        if len(messages) != 1:
+            return False
+        message = messages[0][0]
+        headers, code = message.headers, message.code
+        if message.version is not HttpVersion11 or code < 200 or TRANSFER_ENCODING in headers:
+            return False
+        if self._bodiless or code in _BODILESS:
+            self.framing, length = "none", 0
+        elif CONTENT_LENGTH in headers:
+            self.framing, length = "length", int(headers[CONTENT_LENGTH])
+        else:
+            return False
+        self._heads = heads
+        self.message = message
+        self._headed = self._heard
+        if message.should_close:
+            self._should_close = True
+        self._left = length
+        room = self._room
+        if room is not None and (length > room or (length and CONTENT_ENCODING in headers)):
+            self._room = room = None  # it is read piece by piece
+        if room is not None and end + length == len(data):
+            self._left = 0
+            self.body = data[end:]
+            waiter, self._waiter = self._waiter, None
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+            return True
+        if code >= 300:
+            self._room = None  # it may be drained, so it is not waited for
+        self._count(data[end:])
+        return True
+
+    def _count(self, data: bytes) -> None:
+        """A piece of a body whose length is known."""
+        left = self._left - len(data)
+        if left < 0:
+            data, left = data[:left], 0
+            self._should_close = True  # what follows the answer is nobody's
+        self._left = left
+        if self._room is None:
+            content = self.content or self._stream()
+            if data:
+                content.feed_data(data)
+            if not left:
+                content.feed_eof()
+            self._wake()
+        elif left:
+            self._pieces.append(data)
+        else:
+            if self._pieces:
+                self._pieces.append(data)
+                data = b"".join(self._pieces)
+                self._pieces.clear()
+            self.body = data
+            self._wake()
+
+    def _parse(self, data: bytes) -> None:
+        """A piece of an answer that the parser reads to its end."""
+        try:
+            messages, upgraded, _ = self._parser.feed_data(data)  # type: ignore[union-attr]
         except BaseException as error:
             self._reject(error)
             if not isinstance(error, Exception):
                 raise
             return
-        if upgraded:
-            self._parser = None
-            self._should_close = True
         for message, content in messages:
             self._head(message, content)
+        if upgraded:
+            self._parser = None
+            self._left = 0
+            self._should_close = True
         content = self.content
         if self._waiter is not None and content is not None:
             room = self._room
@@ -136,12 +223,8 @@ class Connection(WatchedProtocol):
             self.message = message
             self._headed = self._heard
             self.content = self._payload = content
-            if self._room is not None and (not 200 <= code < 300 or not self._framed(message)):
+            if self._room is not None and (not 200 <= code < 300 or not message.chunked):
                 self._room = None  # what may be drained, or cannot be verified, is not waited for
-
-    @staticmethod
-    def _framed(message: RawResponseMessage) -> bool:
-        return bool(message.chunked) or "Content-Length" in message.headers
 
     def _reject(self, error: BaseException) -> None:
         """What arrived is no HTTP."""
@@ -166,24 +249,74 @@ class Connection(WatchedProtocol):
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
         self._room = None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is not None:
+            if self.body is None and self.content is None:
+                self._stream()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _stream(self) -> StreamReader:
+        """Let the body be read as it comes."""
+        content = self.content = self._payload = StreamReader(self, _BUFFER, loop=self._loop)
+        for piece in self._pieces:
+            content.feed_data(piece)
+        self._pieces.clear()
+        return content
 
     @property
     def reading(self) -> float:
         """Seconds between the head of the answer and the last byte so far."""
         return self._heard - self._headed
 
+    # ── parsers ──────────────────────────────────────────────────────────────
+
+    def _parser_of_heads(self) -> Any:
+        """One that goes on from answer to answer, because it takes none of them to have a body."""
+        return HttpResponseParser(
+            self,
+            self._loop,
+            _BUFFER,
+            max_line_size=_LINE,
+            max_field_size=_LINE,
+            max_headers=_FIELDS,
+            payload_exception=ClientPayloadError,
+            response_with_body=False,
+            auto_decompress=False,
+        )
+
+    def _full(self) -> None:
+        """One for all of this answer, as aiohttp's sessions make it for each."""
+        self.set_response_params(
+            skip_payload=self._bodiless,
+            read_until_eof=True,
+            auto_decompress=False,
+            read_bufsize=_BUFFER,
+            max_line_size=_LINE,
+            max_field_size=_LINE,
+            max_headers=_FIELDS,
+        )
+
     # ── flow and silence ─────────────────────────────────────────────────────
 
     def pause_reading(self) -> None:
         """Let the server wait, unless the body is wanted in one piece."""
-        if self._room is None or not self._direct:
+        if not self._direct:
             super().pause_reading()
+        elif self._room is None:
+            if self._parser is not None:
+                super().pause_reading()
+            else:
+                self._reading_paused = True
+                self._pause_transport_reading()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  aiohttp's signature
         """Go on, if it was paused: aiohttp says so at the end of each body."""
-        if self._reading_paused:
+        if not self._reading_paused:
+            return
+        if self._direct and self._parser is None:
+            self._reading_paused = False
+            self._resume_transport_reading()
+        else:
             super().resume_reading(resume_parser)
 
     def wait(self) -> None:
@@ -221,8 +354,23 @@ class Connection(WatchedProtocol):
             self._on_read_timeout()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Let the timer go."""
+        """Let the timer go, and tell who waits for the rest of a body."""
         if self._timer is not None:
             self._deadlines.discard(self._timer)
             self._timer = None
+        self._heads = None
+        if self._direct and self.message is not None and self._left > 0:
+            self._cut(exc)
         super().connection_lost(exc)
+
+    def _cut(self, exc: BaseException | None) -> None:
+        assert self.message is not None
+        expected = int(self.message.headers[CONTENT_LENGTH])
+        why = ContentLengthError(
+            f"Not enough data to satisfy content length header (received {expected - self._left} of {expected} bytes)."
+        )
+        content = self.content or self._stream()
+        if content.exception() is None:
+            after = "" if exc is None else f". {exc!r}"
+            content.set_exception(ClientPayloadError(f"Response payload is not completed: {why!r}{after}"), why)
+        self._wake()

@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import ConnectionTimeoutError, HttpVersion11
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH
 
 from asynchttp.transports.aiohttp.answer import FAILURES, Body, framing_of, problem_of
 from asynchttp.transports.aiohttp.bodies import LARGE
@@ -28,7 +29,7 @@ from asynchttp.transports.aiohttp.target import Target
 from asynchttp.transports.aiohttp.upload import Sender
 from asynchttp.transports.aiohttp.wire import AttemptWire
 from asynchttp.transports.stream import StreamResponse
-from asynchttp.values.response import Response
+from asynchttp.values.response import Response, whole_response
 
 if TYPE_CHECKING:
     from asynchttp.runtime.call import Call
@@ -80,7 +81,16 @@ class DirectLane:
         except BaseException:
             self._leave(connection, sender)
             raise
-        return self._answer(request, connection, wire, sender, target)
+        body = connection.body
+        if body is None:
+            return self._answer(request, connection, wire, sender, target)
+        if sender is None or sender.done:
+            connector.give(key, connection)
+        else:
+            self._leave(connection, sender)
+        head: Any = connection.message
+        wire.reading = connection.reading
+        return whole_response(head.code, head.headers, body, request, head.reason, connection.framing)
 
     def _target(self, request: Request) -> Target:
         if len(self._targets) >= _TARGETS:
@@ -126,33 +136,35 @@ class DirectLane:
     def _answer(
         self, request: Request, connection: Connection, wire: AttemptWire, sender: Sender | None, target: Target
     ) -> Response | StreamResponse:
-        """What has come, with the connection given back if it is all."""
-        head, content = connection.message, connection.content
-        assert head is not None
-        assert content is not None
-        status, headers = head.code, head.headers
-        held = Held(self._connector, connection, target, sender)
+        """What has come, if it is not a body in one piece, of a length that was known."""
+        head: Any = connection.message
+        content: Any = connection.content
+        status, headers, version = head.code, head.headers, "1.1"
         problem = problem_of(head, status, wire)
         if problem is not None:
-            held.close()
+            self._leave(connection, sender)
             raise problem
+        if head.version is not HttpVersion11:
+            version = f"{head.version.major}.{head.version.minor}"
         framing = framing_of(request.method, status, headers)
-        version = "1.1" if head.version is HttpVersion11 else f"{head.version.major}.{head.version.minor}"
-        room = request._call.room
-        coded = framing != "none" and "Content-Encoding" in headers
+        call: Call = request._call
+        coded = CONTENT_ENCODING in headers and framing != "none"
         answer: Response | StreamResponse
-        if room is not None and framing != "close" and not coded and content.is_eof() and content.total_bytes <= room:
-            body = b"".join(content._buffer) if content.total_bytes else b""
-            wire.reading = connection.reading
-            held.release()
-            answer = Response(
-                status, headers=headers, content=body, request=request, reason=head.reason, http_version=version
+        if call.room is None or coded or framing == "close" or not content.is_eof() or content.total_bytes > call.room:
+            held = Held(self._connector, connection, target, sender)
+            body = Body(content, held, wire, sender, framing, headers.get(CONTENT_LENGTH, ""), call.clocks.read)
+            answer = StreamResponse(
+                status, headers=headers, stream=body, request=request, reason=head.reason, http_version=version
             )
         else:
-            length = headers.get("Content-Length", "")
-            stream = Body(content, held, wire, sender, framing, length, request._call.clocks.read)
-            answer = StreamResponse(
-                status, headers=headers, stream=stream, request=request, reason=head.reason, http_version=version
+            wire.reading = connection.reading
+            whole = b"".join(content._buffer) if content.total_bytes else b""
+            if sender is None or sender.done:
+                self._connector.give(target.connection_key, connection)
+            else:
+                self._leave(connection, sender)
+            answer = Response(
+                status, headers=headers, content=whole, request=request, reason=head.reason, http_version=version
             )
         answer.framing = framing
         return answer
@@ -181,7 +193,6 @@ class Held:
         if connection is None:
             return
         if self._sender is None or self._sender.done:
-            connection.awaited = False
             self._connector.give(self._target.connection_key, connection)
         else:
             self._sender.stop()

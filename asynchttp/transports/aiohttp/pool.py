@@ -79,7 +79,9 @@ class _Pool(aiohttp.BaseConnector):
         if self.closed:
             return
         self._acquired.discard(connection)
-        if connection.should_close or not connection.is_connected():
+        transport = connection.transport
+        # In the direct lane, whatever speaks against using it again has set this flag.
+        if transport is None or connection._should_close or transport.is_closing():
             connection.close()
             return
         self._conns[key].append((connection, time.monotonic()))

@@ -15,7 +15,8 @@ from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.transports.aiohttp.connection import Connection
 
 _POOL: Final = ("_acquired", "_cleanup", "_cleanup_handle", "_conns", "_create_connection", "_keepalive_timeout")
-_PROBE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: b\r\n\r\nok"
+_SIZED: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: b\r\n\r\nok"
+_CHUNKED: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n2\r\nok\r\n0\r\n\r\n"
 
 
 def _genuine() -> Any:
@@ -43,17 +44,18 @@ def fault(connector: Any) -> str:
 
 @cache
 def _parsing_fault() -> str:
-    """Let a connection parse two answers, one after the other, and look at what it makes of them."""
-    loop = asyncio.get_running_loop()
-    connection = Connection(loop, OrderedDict(), Deadlines(SYSTEM))
+    """Let a connection parse four answers, one after the other, and look at what it makes of them."""
+    connection = Connection(asyncio.get_running_loop(), OrderedDict(), Deadlines(SYSTEM))
     try:
-        for _ in range(2):
+        for probe in (_SIZED, _CHUNKED, _SIZED, _SIZED):
             answered = connection.ask(9, None, bodiless=False)
-            connection.data_received(_PROBE)
+            connection.data_received(probe)
             head: Any = connection.message
-            content: Any = connection.content
-            seen = (answered.done(), head.code, head.headers["a"], head.should_close, b"".join(content._buffer))
-            if seen != (True, 200, "b", False, b"ok") or not content.is_eof() or connection.should_close:
+            body = connection.body
+            if probe is _CHUNKED and connection.content is not None and connection.content.is_eof():
+                body = b"".join(connection.content._buffer)
+            seen = (answered.done(), head.code, head.headers["a"], bool(head.chunked), body, connection.should_close)
+            if seen != (True, 200, "b", probe is _CHUNKED, b"ok", False):
                 return f"aiohttp {aiohttp.__version__} parses an answer to {seen}"
     except Exception as error:  # noqa: BLE001  whatever differs, the session lane serves, and the event says so
         return f"aiohttp {aiohttp.__version__} differs: {type(error).__name__}: {error}"

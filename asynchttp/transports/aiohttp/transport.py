@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from aiohttp.hdrs import EXPECT
 
 from asynchttp.transports.aiohttp import shape
 from asynchttp.transports.aiohttp.direct import DirectLane
@@ -71,7 +72,7 @@ class AiohttpTransport:
     def send(self, request: Request) -> Awaitable[Any]:
         """One request on the wire, one answer."""
         direct = self._direct
-        if direct is not None and "Expect" not in request.headers and not shape.patched():
+        if direct is not None and EXPECT not in request.headers and not shape.patched():
             return direct.send(request)
         return self._send(request)
 

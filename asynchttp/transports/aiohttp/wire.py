@@ -34,7 +34,11 @@ class AttemptWire(Wire):
 
     def __init__(self, *, fresh: bool, watched: bool = True) -> None:
         """Nothing is connected yet."""
-        super().__init__()
+        # Not by way of `super()`: one is made for each attempt.
+        self.connect = self.connection = None
+        self.reused = False
+        self.detour = ""
+        self.reading = 0.0
         self.fresh = fresh
         self.connected = not watched
         #: Whether the connector was asked; a test that patches `ClientSession._request` answers without it.

@@ -117,8 +117,8 @@ class State:
         self.budget = None if budget is None else Budget(budget)
         self.circuits: Circuits | None = None
         self.tails: Tails | None = None
-        self.cookies: Jar | None = None
         self.keyring = Keyring()
+        self.cookies: Jar | None = None
 
     def break_by(self, breaker: CircuitBreaker | None) -> None:
         """Begin with every circuit closed; None has none."""
@@ -150,7 +150,9 @@ class Engine:
         handler: Handler = wrap(layers.network_middlewares, state.transport.send)
         # The user's middlewares get every answer with its body on the wire.
         whole = not layers.network_middlewares
-        handler = AttemptLayer(handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies).handle
+        handler = AttemptLayer(
+            handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies
+        ).handle
         if state.cookies is not None:
             handler = CookieLayer(handler, state.cookies).handle
         adaptive = state.gate.adaptive

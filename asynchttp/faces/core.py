@@ -310,9 +310,9 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
     transport = settings.make_transport() if WIRE & changes else shared.transport
     state = engine.State(transport, settings.limits, settings.budget, shared.clock, shared.random)
     state.deadlines = shared.deadlines
+    state.keyring = shared.keyring  # each grant belongs to its credentials, so it is right whatever changed
     sessions = settings.session is not None or parent.settings.session is not None  # they have jars of their own
     state.cookies = settings.make_jar() if "cookies" in changes or sessions else shared.cookies
-    state.keyring = shared.keyring  # each grant belongs to its credentials, so it is right whatever changed
     if "limits" not in changes:
         state.gate = shared.gate
     else:

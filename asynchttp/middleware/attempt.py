@@ -89,7 +89,7 @@ class AttemptLayer:
                 attempt.headers = now() - started
                 if type(answer) is Response:
                     if call.wire is not None:
-                        attempt.headers -= call.wire.reading
+                        attempt.headers -= call.wire.reading  # type: ignore[unreachable]  # the transport has set it
                     if self._jar is not None and SET_COOKIE in answer.headers:
                         self._jar.receive(answer.headers.getall(SET_COOKIE), request.url)
                 else:

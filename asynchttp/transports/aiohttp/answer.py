@@ -31,13 +31,19 @@ class Head(Protocol):
     """The head of an answer, as both lanes have it."""
 
     @property
-    def headers(self) -> Mapping[str, str]: ...
+    def headers(self) -> Mapping[str, str]:
+        """By name, in any case."""
+        ...
 
     @property
-    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """As they came."""
+        ...
 
     @property
-    def version(self) -> HttpVersion | None: ...
+    def version(self) -> HttpVersion | None:
+        """Of HTTP, as the status line says."""
+        ...
 
 
 class Source(Protocol):

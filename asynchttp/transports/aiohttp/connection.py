@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import ClientPayloadError, HttpVersion11, StreamReader
 from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING
-from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
 from aiohttp.http import HttpResponseParser
+from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
 
 from asynchttp.transports.aiohttp.wire import WatchedProtocol
 
@@ -67,8 +67,8 @@ class Connection(WatchedProtocol):
         self._silence: float | None = None
         self._deadlines = deadlines
         self._heard = self._headed = 0.0
-        self._timer: Entry | None = None
-        self._timer_due = 0.0
+        self._alarm: Entry | None = None
+        self._alarm_due = 0.0
 
     # ── one exchange ─────────────────────────────────────────────────────────
 
@@ -122,7 +122,7 @@ class Connection(WatchedProtocol):
             self.abort()  # more than was asked for; the answer is whole
             self._should_close = True
 
-    def _at_once(self, data: bytes) -> bool:
+    def _at_once(self, data: bytes) -> bool:  # noqa: PLR0911  one return for each way to be out
         """The quick way: the head alone to the parser, and the body by its length; False if this is not for it."""
         end = data.find(b"\r\n\r\n") + 4
         if end < 4 or end > _HEAD:
@@ -309,7 +309,7 @@ class Connection(WatchedProtocol):
                 self._reading_paused = True
                 self._pause_transport_reading()
 
-    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  aiohttp's signature
+    def resume_reading(self, resume_parser: bool = True) -> None:
         """Go on, if it was paused: aiohttp says so at the end of each body."""
         if not self._reading_paused:
             return
@@ -333,18 +333,18 @@ class Connection(WatchedProtocol):
             return
         self._heard = now = time.monotonic()
         due = now + self._silence
-        if self._timer is None:
+        if self._alarm is None:
             self._stand(due)
-        elif self._timer_due > due:  # this exchange is less patient than the one before
-            self._deadlines.discard(self._timer)
+        elif self._alarm_due > due:  # this exchange is less patient than the one before
+            self._deadlines.discard(self._alarm)
             self._stand(due)
 
     def _stand(self, due: float) -> None:
-        self._timer_due = due
-        self._timer = self._deadlines.add(due, Connection._ring, self)
+        self._alarm_due = due
+        self._alarm = self._deadlines.add(due, Connection._ring, self)
 
     def _ring(self) -> None:
-        self._timer = None
+        self._alarm = None
         if not self.awaited or self.idle or not self._direct or self._silence is None or self.transport is None:
             return
         due = self._heard + self._silence
@@ -355,9 +355,9 @@ class Connection(WatchedProtocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let the timer go, and tell who waits for the rest of a body."""
-        if self._timer is not None:
-            self._deadlines.discard(self._timer)
-            self._timer = None
+        if self._alarm is not None:
+            self._deadlines.discard(self._alarm)
+            self._alarm = None
         self._heads = None
         if self._direct and self.message is not None and self._left > 0:
             self._cut(exc)

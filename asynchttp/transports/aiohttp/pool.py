@@ -12,7 +12,7 @@ import aiohttp
 from asynchttp.runtime.clock import SYSTEM
 from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.transports.aiohttp.connection import Connection
-from asynchttp.transports.aiohttp.wire import WIRE, WatchedProtocol
+from asynchttp.transports.aiohttp.wire import WIRE
 
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ConnectionKey
@@ -44,7 +44,7 @@ class _Pool(aiohttp.BaseConnector):
         kept: Any = self._conns.get(key)
         if not kept:
             return None
-        oldest = time.monotonic() - self._keepalive_timeout
+        oldest = time.monotonic() - self._keepalive_timeout  # type: ignore[operator]  # None where nothing is kept
         while kept:
             connection, since = kept.popleft()
             self._kept.pop(connection, None)
@@ -114,7 +114,7 @@ class _Pool(aiohttp.BaseConnector):
         if not wire.reused:
             wire.connect = time.monotonic() - started
         protocol = connection.protocol
-        if isinstance(protocol, WatchedProtocol):
+        if isinstance(protocol, Connection):
             protocol.begin()
             wire.protocol = protocol
             wire.connection = protocol.name

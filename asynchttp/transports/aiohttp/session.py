@@ -50,7 +50,7 @@ class SessionLane:
         self._owned = owned
         self._proxy = proxy
 
-    async def send(self, request: Request, detour: str | None) -> StreamResponse:
+    async def send(self, request: Request, detour: str) -> StreamResponse:
         """One request on the wire, one answer with its body still on it; `detour` is why it comes this way."""
         session = self._session
         call = call_of(request)

@@ -54,7 +54,7 @@ class Sender:
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the connection was closed while the body was sent")
         if self._chunked:
-            transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))  # type: ignore[str-format]  # any buffer will do
         else:
             transport.write(piece)
         if connection.writing_paused:

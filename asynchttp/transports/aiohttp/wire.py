@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import ssl
-from collections import OrderedDict
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from asynchttp.runtime.call import Wire
 
 if TYPE_CHECKING:
     import asyncio
+    from collections import OrderedDict
 
 #: More 1xx answers than this before the final one are an attack (rule 38).
 MAX_INTERIM: Final = 50

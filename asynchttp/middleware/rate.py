@@ -32,13 +32,14 @@ class Keeper:
     Every step is O(number of rates), and O(log n) for the timer of a host that is shut.
     """
 
-    __slots__ = ("__weakref__", "_admission", "_clock", "_family", "_rates", "_timers", "pace")
+    __slots__ = ("__weakref__", "_admission", "_clock", "_family", "_now", "_rates", "_timers", "pace")
 
     def __init__(self, admission: Admission, rates: Rates | None, clock: Clock) -> None:
         """Keep the door of `admission`, from now on if there are rates."""
         self._admission = admission
         self._rates = rates
         self._clock = clock
+        self._now = clock.now
         self._timers: dict[object, Handle] = {}
         self.pace = Pace()
         self._family: weakref.WeakSet[Keeper] = weakref.WeakSet([self])
@@ -65,16 +66,16 @@ class Keeper:
 
     def passes(self, ticket: Ticket) -> bool:
         """Whether a ticket that there is room for goes now; if not, what it waits for is shut."""
-        now = self._clock.now()
+        now, rates = self._now(), self._rates
         if self.pace.origins:
             paused = self.pace.enter(ticket.key, ticket, now)
             if paused is not None:
                 self._shut(ticket.key, paused.until)
                 return False
-        if self._rates is None:
+        if rates is None:
             self._watch()
             return True
-        held = self._rates.take(ticket.key, ticket.cost, now, ticket)
+        held = rates.take(ticket.key, ticket.cost, now, ticket)
         if held is None:
             return True
         self.pace.left(ticket.key, ticket)
@@ -92,7 +93,7 @@ class Keeper:
 
     def left(self, ticket: Ticket) -> None:
         """A ticket that was the first after a pause, and brought no answer, lets another be it."""
-        if self.pace.left(ticket.key, ticket):
+        if self.pace.origins and self.pace.left(ticket.key, ticket):
             self._arm(ticket.key, self._clock.now())
 
     def _reopen(self, key: Hashable) -> None:

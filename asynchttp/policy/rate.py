@@ -170,20 +170,19 @@ class Rates:
         One that costs more than a burst goes when the whole burst may, and those after it wait for the rest. `who` is
         the one that may give it back.
         """
-        cell = self._hosts.get(key) if self._host else None
-        until = _due(self._host, cell, cost)
-        if until > now:
+        host, client = self._host, self._client
+        cell = self._hosts.get(key) if host else None
+        if cell is not None and (until := _due(host, cell, cost)) > now:
             return Held("host", until)
-        until = _due(self._client, self._all, cost)
-        if until > now:
-            return Held("all", until)
-        if self._client:
-            _move(self._client, self._all, cost, now, who)
-        if self._host:
+        if client:
+            if (until := _due(client, self._all, cost)) > now:
+                return Held("all", until)
+            _move(client, self._all, cost, now, who)
+        if host:
             if cell is None:
                 self._forget(now)
-                cell = self._hosts[key] = _Cell((_LONG_AGO,) * len(self._host))
-            _move(self._host, cell, cost, now, who)
+                cell = self._hosts[key] = _Cell((_LONG_AGO,) * len(host))
+            _move(host, cell, cost, now, who)
         return None
 
     def give_back(self, key: Hashable, who: object) -> None:
@@ -206,16 +205,16 @@ def _steps(rate: RateLimit) -> tuple[float, int]:
     return rate.interval * _MARGIN, rate.burst
 
 
-# Both run for every request, and a single rate is what nearly all have.
+# Both run for every request, and a single rate is what nearly all have: it gets by without a loop, `min` and `max`.
 
 
-def _due(rates: Sequence[tuple[float, int]], cell: _Cell | None, cost: float) -> float:
+def _due(rates: Sequence[tuple[float, int]], cell: _Cell, cost: float) -> float:
     """When every rate lets a request of that cost go."""
-    due = _LONG_AGO
-    if cell is not None:
-        for (interval, burst), time in zip(rates, cell.times, strict=True):
-            due = max(due, time - interval * (burst - min(cost, burst)))
-    return due
+    if len(rates) == 1:
+        interval, burst = rates[0]
+        return cell.times[0] - interval * (burst - cost if cost < burst else 0)
+    steps = zip(rates, cell.times, strict=True)
+    return max(time - interval * (burst - min(cost, burst)) for (interval, burst), time in steps)
 
 
 def _move(rates: Sequence[tuple[float, int]], cell: _Cell, cost: float, now: float, who: object) -> None:
@@ -223,6 +222,6 @@ def _move(rates: Sequence[tuple[float, int]], cell: _Cell, cost: float, now: flo
     cell.last = who
     if len(rates) == 1:
         time = times[0]
-        cell.times = (max(time, now) + rates[0][0] * cost,)
+        cell.times = ((time if time > now else now) + rates[0][0] * cost,)
     else:
         cell.times = tuple(max(time, now) + step[0] * cost for step, time in zip(rates, times, strict=True))

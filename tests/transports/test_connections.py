@@ -196,6 +196,20 @@ async def test_the_second_address_serves():
         assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_the_addresses_change_between_attempts(method):
+    """L08: where no address served, the next attempt looks the name up again; where one did, the next connection does not."""
+    async with RawServer([ReadRequest(), Send(OK)]) as server:
+        resolver = Resolver(["127.0.0.2"], ["127.0.0.1"])
+        async with asynchttp.Client(retry=TWICE, network=Network(resolver=resolver)) as client:
+            response = await client.request(method, f"http://x.invalid:{server.port}/")
+            assert [type(attempt.error) for attempt in response.attempts] == [asynchttp.ConnectError, type(None)]
+            await server.settled()
+            await client.request(method, f"http://x.invalid:{server.port}/")
+        assert len(server.connections) == 2
+    assert resolver.asked == ["x.invalid"] * 2
+
+
 async def test_a_connection_that_is_not_made():
     """A resolver that never answers is a `ConnectTimeout` after `connect`, and nothing was sent."""
 

@@ -172,6 +172,14 @@ class TCP(_Pool, aiohttp.TCPConnector):
         super().__init__(**options)
         self._watch(idle)
 
+    async def _create_direct_connection(self, req: Any, *args: Any, **kwargs: Any) -> Any:
+        """As aiohttp's; but where no address served in time, the next attempt looks the name up again."""
+        try:
+            return await super()._create_direct_connection(req, *args, **kwargs)
+        except BaseException:
+            self._cached_hosts.remove((req.url.raw_host, req.port))
+            raise
+
 
 class Unix(_Pool, aiohttp.UnixConnector):
     """A unix socket."""

@@ -88,16 +88,21 @@ class ClientOptions(TypedDict, total=False):
     transport: Any
 
 
-class FanOutOptions(TypedDict, total=False):
-    """The keyword arguments of `Client.map` but `ordered`."""
+class DownloadOptions(TypedDict, total=False):
+    """The keyword arguments of `Client.download_all` but `resume` and `ordered`."""
 
     concurrency: int | None
     buffer: int | None
     lookahead: int | None
     errors: ErrorPolicy
-    accept: Callable[[Any], object] | None
     batch_timeout: float | None
     progress: bool | Callable[[Progress], object] | None
+
+
+class FanOutOptions(DownloadOptions, total=False):
+    """The keyword arguments of `Client.map` but `ordered`."""
+
+    accept: Callable[[Any], object] | None
 
 
 def check_known(what: str, options: Mapping[str, object], known: type) -> None:

@@ -263,6 +263,7 @@ def _tls(value: Any) -> ssl.SSLContext | bool | None:
             msg = f"tls= names a CA bundle that cannot be read: {value!r}: {error}"
             raise ValueError(msg) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.hostname_checks_common_name = False
         return context
     msg = f"tls= must be an ssl.SSLContext, the path of a CA bundle, or False, not {value!r}"
     raise TypeError(msg)

@@ -5,6 +5,7 @@ From the outside in; a policy that is switched off is not in the list::
     observe              tells the observers                         once a call
     middlewares          the user's                                  once a call
     exchange             credentials, redirects                      once a hop
+    coalesce             waits for an equal one                      once a hop
     retry                budget; nothing is held while it sleeps     once a hop
     breaker              asked before a call queues                  once an attempt
     limits               pauses, rates, a slot; hears the answer     once an attempt
@@ -26,11 +27,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.middleware.adaptive import AdaptiveLayer
-from asynchttp.middleware.attempt import PHASES, AttemptLayer, phase_of
+from asynchttp.middleware.attempt import PHASES, AttemptLayer
 from asynchttp.middleware.auth import Keyring, Signer
 from asynchttp.middleware.breaker import Asking, BreakerLayer, Circuits
 from asynchttp.middleware.chain import wrap
+from asynchttp.middleware.coalesce import CoalesceLayer, Flights
 from asynchttp.middleware.cookies import CookieLayer
+from asynchttp.middleware.endings import closed, give_reason, note, overtake, reached
 from asynchttp.middleware.exchange import Exchange
 from asynchttp.middleware.hedge import HedgeLayer
 from asynchttp.middleware.limits import LimitsLayer
@@ -41,12 +44,11 @@ from asynchttp.middleware.retry import RetryLayer
 from asynchttp.policy.admission import Group
 from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
-from asynchttp.policy.retry import NOT_RETRYABLE, RETRY_OFF
 from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import Deadlines, Guard
 from asynchttp.transports.aiohttp import AiohttpTransport
 from asynchttp.transports.stream import StreamResponse
-from asynchttp.values.errors import ClientClosed, HTTPError, TotalTimeout
+from asynchttp.values.errors import HTTPError, TotalTimeout
 from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Response
 from asynchttp.values.typed import delivered
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from asynchttp.policy.pacing import Pacing
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
+    from asynchttp.values.errors import ClientClosed
     from asynchttp.values.events import Observer
     from asynchttp.values.protocols import Handler, Middleware, Transport
     from asynchttp.values.request import Request
@@ -82,6 +85,7 @@ class Layers:
     sensitive: frozenset[str] = frozenset()
     max_body: int | None = None
     pacing: Pacing | None = None
+    coalesce: bool = False
 
 
 class State:
@@ -139,6 +143,7 @@ class Engine:
         self._waiters: list[asyncio.Future[None]] = []
         observers = Observers(layers.observers)
         self._observe = Observe(observers, state.clock) if observers else None
+        self.flights = Flights() if layers.coalesce else None
         # A policy that is switched off is not in the list; calls choose by whether they retry and queue.
         self._limited = state.gate.admission.limited or layers.pacing is not None
         self._free = [self._chain(layers, observers, retry=retry, limits=False) for retry in (False, True)]
@@ -175,6 +180,8 @@ class Engine:
             hedging.door = handler
         if retry:
             handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
+        if self.flights is not None:
+            handler = CoalesceLayer(handler, self.flights, state.gate, clock, observers).handle
         signer = Signer(layers.auth, state.keyring, state.gate, clock)
         handler = Exchange(handler, signer, layers.sensitive, observers, clock).handle
         return wrap(layers.middlewares, handler)
@@ -207,8 +214,8 @@ class Engine:
             if guard.reason is not None:
                 guard.release()
             if isinstance(error, HTTPError):  # what a middleware raises stays as it is
-                _give_reason(call)
-                _note(error, call)
+                give_reason(call)
+                note(error, call)
             raise
         else:
             if guard.reason is not None:
@@ -228,7 +235,7 @@ class Engine:
         answer.attempts = call.attempts
         answer.elapsed = self.state.clock.now() - call.started
         if answer.status >= 400:
-            _give_reason(call)
+            give_reason(call)
         if call.history:
             answer.history = tuple(call.history)
             for redirect in call.history:
@@ -246,10 +253,10 @@ class Engine:
 
     def _interrupted(self, reason: object, request: Request, call: Call) -> TotalTimeout | ClientClosed:
         if reason != "closed":
-            return self._overdue(request, call, _phase(call))
+            return self._overdue(request, call, reached(call))
         error = closed(request, call, self.state.clock.now() - call.started)
-        _overtake(error, call)
-        _note(error, call)
+        overtake(error, call)
+        note(error, call)
         return error
 
     def _overdue(self, request: Request, call: Call, phase: str) -> TotalTimeout:
@@ -267,8 +274,8 @@ class Engine:
             limit=call.clocks.total,
             phase=phase,
         )
-        _overtake(error, call)
-        _note(error, call)
+        overtake(error, call)
+        note(error, call)
         return error
 
     async def pause(self, call: Call, request: Request, seconds: float) -> None:
@@ -350,45 +357,3 @@ class Engine:
 def _settle(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def closed(request: Request, call: Call | None = None, elapsed: float = 0.0) -> ClientClosed:
-    """The error of a call that the closing of its client ended, or that came after it."""
-    attempts = [] if call is None else call.attempts
-    where = f"{request.method} {mask_url(request.url)}"
-    if call is None:
-        msg = f"the client was closed and takes no more calls [{where}]"
-    else:
-        msg = f"the client was closed before this call ended [{where}, attempt {len(attempts)}, after {elapsed:.3g} s]"
-    return ClientClosed(msg, request=request, attempts=attempts, elapsed=elapsed, sent=None if attempts else False)
-
-
-def _phase(call: Call) -> str:
-    """What the call was doing when it was interrupted."""
-    if not call.attempts:
-        return "queue"
-    last = call.attempts[-1]
-    if not isinstance(last.error, asyncio.CancelledError):
-        return "wait"
-    return phase_of(call, last)
-
-
-def _overtake(error: HTTPError, call: Call) -> None:
-    """Let the attempt that was interrupted tell what interrupted it."""
-    if call.attempts and isinstance(call.attempts[-1].error, asyncio.CancelledError):
-        call.attempts[-1].error = error
-
-
-def _give_reason(call: Call) -> None:
-    """Say of the last attempt why no other followed, where nobody decided about it."""
-    if call.attempts and not call.attempts[-1].reason:
-        call.attempts[-1].reason = RETRY_OFF if call.retry is None else NOT_RETRYABLE
-
-
-def _note(error: Exception, call: Call) -> None:
-    """Sum the attempts up, where there was more than one."""
-    attempts = call.attempts
-    if len(attempts) > 1:
-        came = ", ".join(str(a.status) if a.error is None else type(a.error).__name__ for a in attempts)
-        why = f"; the last was not retried: {attempts[-1].reason}" if attempts[-1].reason else ""
-        error.add_note(f"{len(attempts)} attempts: {came}{why}")

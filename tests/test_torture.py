@@ -102,7 +102,38 @@ def middlewares(clock):
     return Scenario(client, read, check=check)
 
 
-SCENARIOS = [plain, retried, redirected, queued, streamed, middlewares]
+def leading(clock):
+    """The call that is cancelled leads two others, which must be answered all the same."""
+    handler, check = _bodies(clock, (503, {}), (200, {}))
+    client = _client(clock, handler, coalesce=True, limits=Limits(concurrency=1))
+
+    async def beside():
+        await asyncio.sleep(0)
+        await asyncio.gather(client.get(URL), client.get(URL))
+
+    return Scenario(client, lambda: client.get(URL), beside, check)
+
+
+def following(clock):
+    """The call that is cancelled follows one, and leads another when that one gives up."""
+    handler, check = _bodies(clock, (302, {"Location": "/a"}), (200, {}))
+    client = _client(clock, handler, coalesce=True, limits=Limits(concurrency=2))
+
+    async def beside():
+        first, last = asyncio.ensure_future(client.get(URL)), asyncio.ensure_future(_later())
+        await clock.sleep(0.5)
+        first.cancel()
+        await asyncio.wait([first, last])
+        assert (await last).ok
+
+    async def _later():
+        await clock.sleep(0.25)
+        return await client.get(URL)
+
+    return Scenario(client, lambda: client.get(URL), beside, check)
+
+
+SCENARIOS = [plain, retried, redirected, queued, streamed, middlewares, leading, following]
 
 
 @pytest.mark.asyncio

@@ -61,6 +61,7 @@ class Client(Lasting, Verbs, Submitting):
         pacing: how far servers set the pace by 429 and quotas (`Pacing`); None heeds only what the call itself got.
         breaker: when an origin that fails is given a rest (`CircuitBreaker`); None never does.
         hedge: when another attempt is sent beside a slow one (`Hedge`); None never does.
+        coalesce: True sends one request for all equal calls with a safe method that are under way at once.
         redirects: how many to follow (an int), or a `Redirects`; 0 follows none.
         raise_for_status: True raises `StatusError` for 400 and above; a callable says which answers to refuse.
         max_body: bytes of a buffered, decoded body; `BodyTooLarge` beyond. None for no bound.

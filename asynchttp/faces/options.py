@@ -73,6 +73,7 @@ class ClientOptions(TypedDict, total=False):
     pacing: Pacing | None
     breaker: CircuitBreaker | None
     hedge: Hedge | None
+    coalesce: bool
     redirects: Any
     raise_for_status: Any
     max_body: int | None

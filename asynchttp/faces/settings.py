@@ -59,6 +59,7 @@ class Settings:
     pacing: Pacing | None = Pacing()
     breaker: CircuitBreaker | None = None
     hedge: Hedge | None = None
+    coalesce: bool = False
     redirects: Any = 10
     raise_for_status: Any = False
     max_body: int | None = MAX_BODY
@@ -86,9 +87,10 @@ class Settings:
         if not isinstance(self.raise_for_status, bool) and not callable(self.raise_for_status):
             msg = f"raise_for_status= must be True, False or a callable, not {self.raise_for_status!r}"
             raise TypeError(msg)
-        if not isinstance(self.trust_env, bool):
-            msg = f"trust_env= must be True or False, not {self.trust_env!r}"
-            raise TypeError(msg)
+        for name in ("coalesce", "trust_env"):
+            if not isinstance(getattr(self, name), bool):
+                msg = f"{name}= must be True or False, not {getattr(self, name)!r}"
+                raise TypeError(msg)
         for name in ("middlewares", "network_middlewares", "observers"):
             _check_members(name, getattr(self, name))
         for observer in self.observers:
@@ -201,6 +203,7 @@ class Settings:
             sensitive=frozenset(name.lower() for name in self.sensitive_headers),
             max_body=self.max_body,
             pacing=self.pacing,
+            coalesce=self.coalesce,
         )
 
     def make_jar(self) -> Jar | None:

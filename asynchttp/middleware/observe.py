@@ -13,6 +13,7 @@ from asynchttp.values.events import (
     CallFinished,
     CallStarted,
     CircuitChanged,
+    Coalesced,
     Detoured,
     EarlyHints,
     HedgeStarted,
@@ -139,6 +140,8 @@ def _line(event: Event, level: int) -> tuple[int, str]:  # noqa: PLR0911, PLR091
             return logging.DEBUG, f"limit {limit} ({reason})"
         case HedgeStarted(delay=delay):
             return level, f"hedged after {delay:.3f} s"
+        case Coalesced():
+            return logging.DEBUG, "served by an equal call"
         case CallFinished(status=status, error=error, attempts=attempts, elapsed=elapsed):
             came = status if error is None else f"{type(error).__name__}: {mask_text(str(error))}"
             return (logging.DEBUG if error is None else level), f"{came} after {attempts} attempts, {elapsed:.3f} s"

@@ -130,6 +130,13 @@ class HedgeStarted(NamedTuple):
     at: float
 
 
+class Coalesced(NamedTuple):
+    """A call was given the outcome of an equal one that was under way; nothing was sent for it."""
+
+    request: Request
+    at: float
+
+
 class CallFinished(NamedTuple):
     """A call ended with a status or an error, after `elapsed` seconds and `attempts` attempts."""
 
@@ -153,6 +160,7 @@ Event: TypeAlias = (
     | CircuitChanged
     | LimitChanged
     | HedgeStarted
+    | Coalesced
     | OriginPaused
     | CallFinished
 )

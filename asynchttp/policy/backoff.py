@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, get_args
 
 from asynchttp.values.checks import check_seconds
@@ -90,7 +90,7 @@ def _check_wait(name: str, value: object) -> None:
 def _check_factor(factor: object) -> None:
     if isinstance(factor, bool) or not isinstance(factor, (int, float)):
         raise TypeError(f"Backoff(factor=) is a {type(factor).__name__}; it must be a number of at least 1")
-    if not (factor >= 1 and isfinite(factor)):
+    if not 1 <= factor <= sys.float_info.max:  # false for NaN too; an int may be beyond every float
         raise ValueError(
             f"Backoff(factor=) is {factor!r}; it must be finite and at least 1, so that waits never shrink"
         )

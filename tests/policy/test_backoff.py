@@ -112,6 +112,7 @@ def test_it_compares_by_value_and_travels():
         ({"factor": 0.5}, ValueError, "factor"),
         ({"factor": float("nan")}, ValueError, "factor"),
         ({"factor": float("inf")}, ValueError, "factor"),
+        ({"factor": 10**400}, ValueError, "factor"),
         ({"factor": "2"}, TypeError, "factor"),
         ({"factor": True}, TypeError, "factor"),
         ({"jitter": "some"}, ValueError, "jitter"),

@@ -7,8 +7,7 @@ From the outside in; a policy that is switched off is not in the list::
     exchange             credentials, redirects                      once a hop
     coalesce             waits for an equal one                      once a hop
     retry                budget; nothing is held while it sleeps     once a hop
-    breaker              asked before a call queues                  once an attempt
-    limits               pauses, rates, a slot; hears the answer     once an attempt
+    limits               breaker asked, pauses, rates, a slot        once an attempt
     hedge                another attempt beside a slow one           once an attempt
     breaker              asked again; told of the outcome            once an attempt
     adaptive             told how it went                            once an attempt
@@ -29,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from asynchttp.middleware.adaptive import AdaptiveLayer
 from asynchttp.middleware.attempt import PHASES, AttemptLayer
 from asynchttp.middleware.auth import Keyring, Signer
-from asynchttp.middleware.breaker import Asking, BreakerLayer, Circuits
+from asynchttp.middleware.breaker import BreakerLayer, Circuits
 from asynchttp.middleware.chain import wrap
 from asynchttp.middleware.coalesce import CoalesceLayer, Flights
 from asynchttp.middleware.cookies import CookieLayer
@@ -145,7 +144,7 @@ class Engine:
         self._observe = Observe(observers, state.clock) if observers else None
         self.flights = Flights() if layers.coalesce else None
         # A policy that is switched off is not in the list; calls choose by whether they retry and queue.
-        self._limited = state.gate.admission.limited or layers.pacing is not None
+        self._limited = state.gate.admission.limited or layers.pacing is not None or state.circuits is not None
         self._free = [self._chain(layers, observers, retry=retry, limits=False) for retry in (False, True)]
         self._queued = [self._chain(layers, observers, retry=retry, limits=True) for retry in (False, True)]
 
@@ -173,9 +172,7 @@ class Engine:
             handler = hedging.handle
         if limits:
             pacer = Pacer(layers.pacing, state.gate, clock, state.random, observers) if layers.pacing else None
-            handler = LimitsLayer(handler, state.gate, clock, deadlines, pacer).handle
-        if circuits is not None:
-            handler = Asking(handler, circuits, state.gate, clock).handle
+            handler = LimitsLayer(handler, state.gate, clock, deadlines, pacer, circuits).handle
         if hedging is not None:
             hedging.door = handler
         if retry:

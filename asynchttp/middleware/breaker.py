@@ -6,7 +6,7 @@ import asyncio
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from asynchttp.policy.breaker import Change, Permit, Refused, Verdict, judge
+from asynchttp.policy.breaker import Change, Refused, Verdict, judge
 from asynchttp.runtime.gate import wake
 from asynchttp.values.errors import CircuitOpen
 from asynchttp.values.events import CircuitChanged
@@ -60,6 +60,27 @@ class Circuits:
         """Whether `call` waits for the probe."""
         return call.group.patient and self.breaker.settings.park
 
+    def ask(self, request: Request, key: Hashable) -> None:
+        """Refuse a call before it queues, or let an item of a fan-out wait for the probe; O(1).
+
+        Raises:
+            CircuitOpen: the origin rests, and this call does not wait.
+        """
+        refused = self.breaker.ask(key, self._clock.now())
+        if refused is not None:
+            self.turn_back(request, key, refused)
+
+    def turn_back(self, request: Request, key: Hashable, refused: Refused) -> None:
+        """Let a call that was refused wait for the probe, if there will be one and it may; O(1).
+
+        Raises:
+            CircuitOpen: it does not wait.
+        """
+        call: Call = request._call
+        if refused.wait is None or not self.parks(call):
+            raise _circuit_open(request, call, refused, self._clock.now()) from None
+        self.hold(key)
+
     def hold(self, key: Hashable) -> None:
         """Let no item in until something is known; O(1)."""
         if self.breaker.settings.park:
@@ -99,17 +120,17 @@ class Circuits:
 
 
 class BreakerLayer:
-    """Lets an attempt pass where its circuit does; stands inside the limits, `Asking` before them."""
+    """Lets an attempt pass where its circuit does; stands inside the limits, which have asked it before they queued."""
 
-    __slots__ = ("_breaker", "_circuits", "_clock", "_host_of", "_next", "_observers")
+    __slots__ = ("_breaker", "_circuits", "_key", "_next", "_now", "_observers")
 
     def __init__(self, handler: Handler, circuits: Circuits, gate: Gate, clock: Clock, observers: Observers) -> None:
         """Wrap `handler`."""
         self._next = handler
-        self._host_of = gate.host_of
+        self._key = gate.key
         self._circuits = circuits
         self._breaker = circuits.breaker
-        self._clock = clock
+        self._now = clock.now
         self._observers = observers
 
     async def handle(self, request: Request) -> Any:
@@ -118,8 +139,8 @@ class BreakerLayer:
         Raises:
             RefusedError: the circuit lets nothing pass.
         """
-        started = self._clock.now()
-        key = self._host_of(request)
+        started = self._now()
+        key = request.origin if self._key is None else self._key(request)
         permit = self._breaker.enter(key, started)
         if isinstance(permit, Refused):  # not a match, which takes a microsecond
             raise RefusedError(permit)
@@ -129,59 +150,25 @@ class BreakerLayer:
         try:
             answer = await self._next(request)
         except BaseException as error:
-            self._settle(request, permit, _judge(error, request, self._clock.now() - started))
+            now = self._now()
+            change = self._breaker.settle(permit, _judge(error, request, now - started), now)
+            if change is not None:
+                self._changed(request, change, now)
             raise
-        self._settle(request, permit, "failure" if answer.status >= 500 else "success")
+        now = self._now()
+        change = self._breaker.settle(permit, "failure" if answer.status >= 500 else "success", now)
+        if change is not None:
+            self._changed(request, change, now)
         return answer
 
-    def _settle(self, request: Request, permit: Permit, verdict: Verdict) -> None:
-        now = self._clock.now()
-        change = self._breaker.settle(permit, verdict, now)
-        if change is not None:
-            self._circuits.follow(change)
-            self._tell(request, change, now)
+    def _changed(self, request: Request, change: Change, now: float) -> None:
+        self._circuits.follow(change)
+        self._tell(request, change, now)
 
     def _tell(self, request: Request, change: Change, now: float) -> None:
         if self._observers:
             wait = None if change.due is None else max(0.0, change.due - now)
             self._observers.tell(CircuitChanged(request, change.old, change.new, wait, now))
-
-
-class Asking:
-    """Refuses a single call before it queues, and sends an item of a fan-out back into the queue."""
-
-    __slots__ = ("_breaker", "_circuits", "_clock", "_host_of", "_next")
-
-    def __init__(self, handler: Handler, circuits: Circuits, gate: Gate, clock: Clock) -> None:
-        """Wrap `handler`."""
-        self._next = handler
-        self._host_of = gate.host_of
-        self._circuits = circuits
-        self._breaker = circuits.breaker
-        self._clock = clock
-
-    async def handle(self, request: Request) -> Any:
-        """One attempt, or as many times in the queue as it takes to be let in when the circuit is closed.
-
-        Raises:
-            CircuitOpen: the origin rests, and this call does not wait.
-        """
-        call: Call = request._call
-        if call.ticket is None:  # else it has waited in the queue already, and is asked again at once
-            refused = self._breaker.ask(self._host_of(request), self._clock.now())
-            if refused is not None:
-                self._wait(request, call, refused)
-        while True:
-            try:
-                return await self._next(request)
-            except RefusedError as error:
-                self._wait(request, call, error.refused)
-
-    def _wait(self, request: Request, call: Call, refused: Refused) -> None:
-        """Let it wait for the probe, if there will be one and it may."""
-        if refused.wait is None or not self._circuits.parks(call):
-            raise _circuit_open(request, call, refused, self._clock.now()) from None
-        self._circuits.hold(self._host_of(request))
 
 
 def _judge(error: BaseException, request: Request, spent: float) -> Verdict:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING, Any
 
+from asynchttp.middleware.breaker import RefusedError
 from asynchttp.policy.admission import Ticket
 from asynchttp.runtime.deadlines import Guard
 from asynchttp.runtime.gate import wake
@@ -14,6 +15,7 @@ from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Response
 
 if TYPE_CHECKING:
+    from asynchttp.middleware.breaker import Circuits
     from asynchttp.middleware.pacing import Pacer
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
@@ -29,12 +31,18 @@ class LimitsLayer:
     Waiting is on the `queue` clock and on no other but `total`. A retry stands ahead of fresh calls of its priority.
     """
 
-    __slots__ = ("_admission", "_clock", "_deadlines", "_gate", "_key", "_next", "_pacer")
+    __slots__ = ("_admission", "_breaker", "_circuits", "_clock", "_deadlines", "_gate", "_key", "_next", "_pacer")
 
     def __init__(
-        self, handler: Handler, gate: Gate, clock: Clock, deadlines: Deadlines, pacer: Pacer | None = None
+        self,
+        handler: Handler,
+        gate: Gate,
+        clock: Clock,
+        deadlines: Deadlines,
+        pacer: Pacer | None = None,
+        circuits: Circuits | None = None,
     ) -> None:
-        """Wrap `handler`; `pacer` hears every answer."""
+        """Wrap `handler`; `pacer` hears every answer, `circuits` are asked before a call queues."""
         self._next = handler
         self._gate = gate
         self._admission = gate.admission
@@ -42,42 +50,55 @@ class LimitsLayer:
         self._clock = clock
         self._deadlines = deadlines
         self._pacer = pacer
+        self._circuits = circuits
+        self._breaker = None if circuits is None else circuits.breaker
 
-    async def handle(self, request: Request) -> Any:
-        """One attempt within the limits."""
+    async def handle(self, request: Request) -> Any:  # noqa: PLR0912  parts of it as functions would cost each call more
+        """One attempt within the limits; an item of a fan-out queues until the circuit lets it pass.
+
+        Raises:
+            CircuitOpen: the origin rests, and this call does not wait.
+        """
         call: Call = request._call
         host = request.origin if self._key is None else self._key(request)
-        ticket = call.ticket
-        if ticket is not None and ticket.key == host:
-            call.ticket = None  # a fan-out waited for this slot
-        else:
-            if ticket is not None:  # a middleware sent it elsewhere: two slots for one call could stop all
-                call.ticket = None
+        # One that has waited in the queue already is asked at once again, when it is let in.
+        if self._breaker is not None and self._breaker.resting and call.ticket is None:
+            self._circuits.ask(request, host)  # type: ignore[union-attr]
+        while True:
+            ticket = call.ticket
+            if ticket is not None and ticket.key == host:
+                call.ticket = None  # a fan-out waited for this slot
+            else:
+                if ticket is not None:  # a middleware sent it elsewhere: two slots for one call could stop all
+                    call.ticket = None
+                    self._gate.leave(ticket)
+                ticket = Ticket(host, call.group, request.priority, call.retries > 0)
+                ticket.cost = request.cost
+                if self._admission.enter(ticket):
+                    call.waited = 0.0
+                else:
+                    await self._queue(request, call, ticket)
+            pacer = self._pacer
+            try:
+                if pacer is None:
+                    answer = await self._next(request)
+                else:
+                    if pacer.origins:
+                        pacer.check(request, host)
+                    answer = await self._next(request)
+                    pacer.hear(request, ticket, answer)
+            except BaseException as error:
                 self._gate.leave(ticket)
-            ticket = Ticket(host, call.group, request.priority, call.retries > 0)
-            ticket.cost = request.cost
-            if self._admission.enter(ticket):
-                call.waited = 0.0
+                if not isinstance(error, RefusedError):
+                    raise
+                self._circuits.turn_back(request, host, error.refused)  # type: ignore[union-attr]
+                continue
+            if isinstance(answer, Response):
+                if admitted := self._admission.leave(ticket):
+                    wake(admitted)
             else:
-                await self._queue(request, call, ticket)
-        pacer = self._pacer
-        try:
-            if pacer is None:
-                answer = await self._next(request)
-            else:
-                if pacer.origins:
-                    pacer.check(request, host)
-                answer = await self._next(request)
-                pacer.hear(request, ticket, answer)
-        except BaseException:
-            self._gate.leave(ticket)
-            raise
-        if isinstance(answer, Response):
-            if admitted := self._admission.leave(ticket):
-                wake(admitted)
-        else:
-            answer.on_close(functools.partial(self._gate.leave, ticket))
-        return answer
+                answer.on_close(functools.partial(self._gate.leave, ticket))
+            return answer
 
     async def _queue(self, request: Request, call: Call, ticket: Ticket) -> None:
         since = self._clock.now()

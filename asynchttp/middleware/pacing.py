@@ -29,7 +29,18 @@ class Pacer:
     costs one look at its status and one at its headers.
     """
 
-    __slots__ = ("_clock", "_dialects", "_keeper", "_most", "_observers", "_pace", "_random", "_signs", "origins")
+    __slots__ = (
+        "_clock",
+        "_dialects",
+        "_keeper",
+        "_most",
+        "_observers",
+        "_pace",
+        "_random",
+        "_sign",
+        "_signs",
+        "origins",
+    )
 
     def __init__(
         self, pacing: Pacing, gate: Gate, clock: Clock, random: Callable[[], float], observers: Observers
@@ -43,7 +54,8 @@ class Pacer:
         self._observers = observers
         self._most = pacing.max_pause
         self._dialects = check_dialects("Pacing(headers=)", pacing.headers)
-        self._signs = signs(self._dialects)
+        every = signs(self._dialects)
+        self._sign, self._signs = (every[0], every[1:]) if every else (None, every)  # one is what nearly all have
 
     def check(self, request: Request, key: Hashable) -> None:
         """Refuse an attempt that was let in.
@@ -61,10 +73,10 @@ class Pacer:
             self._heed(request, ticket, answer)
             return
         headers = answer.headers
-        for sign in self._signs:
-            if sign in headers:
-                self._heed(request, ticket, answer)
-                return
+        if (self._sign is not None and self._sign in headers) or (
+            self._signs and any(map(headers.__contains__, self._signs))
+        ):
+            self._heed(request, ticket, answer)
 
     def _heed(self, request: Request, ticket: Ticket, answer: Any) -> None:
         pace, key, now, wall = self._pace, ticket.key, self._clock.now(), self._clock.wall()

@@ -146,21 +146,16 @@ class _Circuit:
         self.buckets.clear()
         return Change(key, old, self.state, self.due if self.state == "open" else None)
 
-    def count(self, failed: bool, bucket: int) -> None:
-        """One more outcome; O(1) amortised, since a bucket is forgotten once."""
+    def begin(self, bucket: int) -> list[int]:
+        """Another bucket; O(1) amortised, since a bucket is forgotten once."""
         buckets = self.buckets
-        if not buckets or buckets[-1][0] < bucket:
-            while buckets and buckets[0][0] <= bucket - BUCKETS:
-                _, outcomes, failures = buckets.popleft()
-                self.outcomes -= outcomes
-                self.failures -= failures
-            buckets.append([bucket, 0, 0])
-        self.outcomes += 1
-        last = buckets[-1]
-        last[1] += 1
-        if failed:
-            self.failures += 1
-            last[2] += 1
+        while buckets and buckets[0][0] <= bucket - BUCKETS:
+            _, outcomes, failures = buckets.popleft()
+            self.outcomes -= outcomes
+            self.failures -= failures
+        last = [bucket, 0, 0]
+        buckets.append(last)
+        return last
 
 
 class Breaker:
@@ -170,7 +165,7 @@ class Breaker:
     memory stays in proportion to the origins in use. Those that are isolated are kept until they are restored.
     """
 
-    __slots__ = ("_circuits", "_isolated", "_per_second", "_stale", "settings")
+    __slots__ = ("_circuits", "_isolated", "_per_second", "_stale", "resting", "settings")
 
     def __init__(self, settings: CircuitBreaker) -> None:
         """Start with every circuit closed."""
@@ -179,6 +174,8 @@ class Breaker:
         self._stale = settings.window / BUCKETS  # how exactly the last use is known
         self._circuits: OrderedDict[Hashable, _Circuit] = OrderedDict()  # least recently used first
         self._isolated: dict[Hashable, _Circuit] = {}
+        #: The keys whose circuits are not closed: while there are none, nobody needs to `ask`.
+        self.resting: set[Hashable] = set()
 
     def __len__(self) -> int:
         """Circuits that are remembered."""
@@ -232,17 +229,22 @@ class Breaker:
             return self._probed(circuit, verdict, now)
         if verdict == "nothing":
             return None
-        failed = verdict == "failure"
-        circuit.count(failed, int(now * self._per_second))
-        settings = self.settings
-        if not failed or circuit.outcomes < settings.minimum:
+        bucket, buckets = int(now * self._per_second), circuit.buckets
+        last = buckets[-1] if buckets and buckets[-1][0] >= bucket else circuit.begin(bucket)
+        circuit.outcomes += 1
+        last[1] += 1
+        if verdict == "success":
             return None
-        return self._open(circuit, "tripped", now) if self._too_many(circuit) else None
+        circuit.failures += 1
+        last[2] += 1
+        tripped = circuit.outcomes >= self.settings.minimum and self._too_many(circuit)
+        return self._open(circuit, "tripped", now) if tripped else None
 
     def isolate(self, key: Hashable, now: float) -> Change:
         """Let nothing pass, whatever happens, until `restore`."""
         circuit = self._circuits.pop(key, None) or self._isolated.get(key) or _Circuit(key, now)
         self._isolated[key] = circuit
+        self.resting.add(key)
         return circuit.move("isolated")
 
     def restore(self, key: Hashable, now: float) -> Change:
@@ -251,6 +253,7 @@ class Breaker:
         self._circuits[key] = circuit
         circuit.trips = 0
         circuit.used = now
+        self.resting.discard(key)
         return circuit.move("restored")
 
     def _too_many(self, circuit: _Circuit) -> bool:
@@ -259,6 +262,7 @@ class Breaker:
     def _probed(self, circuit: _Circuit, verdict: Verdict, now: float) -> Change:
         if verdict == "success":
             circuit.trips = 0
+            self.resting.discard(circuit.permit.key)
             return circuit.move("probe succeeded")
         if verdict == "failure":
             return self._open(circuit, "probe failed", now)
@@ -268,6 +272,7 @@ class Breaker:
     def _open(self, circuit: _Circuit, event: str, now: float) -> Change:
         cooldown = self.settings.cooldown
         circuit.due = now + min(cooldown * GROWTH**circuit.trips, max(cooldown, LONGEST))
+        self.resting.add(circuit.permit.key)
         circuit.trips = min(circuit.trips + 1, 64)  # far beyond what `LONGEST` cuts off
         return circuit.move(event)
 
@@ -281,6 +286,7 @@ class Breaker:
                 self._circuits.move_to_end(key)
             else:
                 del self._circuits[key]
+                self.resting.discard(key)
 
 
 def _refusal(circuit: _Circuit, now: float) -> Refused | None:

@@ -205,7 +205,7 @@ def _steps(rate: RateLimit) -> tuple[float, int]:
     return rate.interval * _MARGIN, rate.burst
 
 
-# Both run for every request, and a single rate is what nearly all have: it gets by without a loop, `min` and `max`.
+# Both run for every request, and a single rate is what nearly all have: it gets by without a loop.
 
 
 def _due(rates: Sequence[tuple[float, int]], cell: _Cell, cost: float) -> float:
@@ -221,7 +221,6 @@ def _move(rates: Sequence[tuple[float, int]], cell: _Cell, cost: float, now: flo
     cell.before = times = cell.times
     cell.last = who
     if len(rates) == 1:
-        time = times[0]
-        cell.times = ((time if time > now else now) + rates[0][0] * cost,)
+        cell.times = (max(times[0], now) + rates[0][0] * cost,)
     else:
         cell.times = tuple(max(time, now) + step[0] * cost for step, time in zip(rates, times, strict=True))

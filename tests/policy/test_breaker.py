@@ -170,12 +170,19 @@ def test_memory_stays_in_proportion_to_the_origins_in_use():
     for number in range(10_000):
         send(breaker, "success", 20 + number / 10, number)
     assert len(breaker) < 150
+    assert breaker.resting == {"a", "kept"}
     assert (breaker.state("a"), breaker.state("kept")) == ("half-open", "isolated")
     breaker.settle(probe, "success", 1100)
     for number in range(3):
         send(breaker, "success", 2000 + number, "x" * number)
     assert breaker
     assert breaker.state("a") == "closed"
+    assert breaker.resting == {"kept"}
+    for _ in range(SMALL.minimum):
+        send(breaker, "failure", 3000)
+    for number in range(200):
+        send(breaker, "success", 4000 + number, number)
+    assert breaker.resting == {"kept"}
 
 
 def test_what_hung_for_longer_than_a_window_still_counts():
@@ -245,6 +252,7 @@ def test_whatever_happens_the_table_holds(script):
         if change is not None:
             assert change.new in TABLE[change.old].values()
             assert (change.due is not None) == (change.new == "open")
+        assert breaker.resting == (set() if breaker.state("a") == "closed" else {"a"})
         circuit = breaker._circuits.get("a")
         if circuit is not None:
             assert len(circuit.buckets) <= BUCKETS

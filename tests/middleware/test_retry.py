@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 from typing import Any
 
 import pytest
@@ -117,6 +118,22 @@ async def test_a_dead_origin_costs_a_hundred_extra_sends(clock):
     async with Client(transport=transport, retry=Retry(4), network_middlewares=[count]) as client:
         await asyncio.gather(*[client.get(URL) for _ in range(300)])
     assert 300 < sent <= 400
+
+
+@pytest.mark.parametrize("calls", [1000, pytest.param(10_000, marks=pytest.mark.soak)])
+async def test_thousands_that_are_refused_three_times(clock, calls):
+    """S18: without a budget every URL that is served at the fourth attempt is served; the load is what was asked for."""
+    seen = collections.Counter[str]()
+
+    def handler(request):
+        seen[request.url.path] += 1
+        return Response(200 if seen[request.url.path] == 4 else 503)
+
+    async with Client(transport=MockTransport(handler), retry=Retry(4), budget=None) as client:
+        results = await client.gather((f"{URL}{number}" for number in range(calls)), concurrency=100)
+        nothing_left(client)
+    assert all(result.ok for result in results)
+    assert set(seen.values()) == {4}
 
 
 async def test_a_blip_is_survived(clock):

@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import socket
 import ssl
 import sys
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 import aiohttp
 import trustme
 
 import asynchttp
+from asynchttp import engine
 from asynchttp.testing import FaultServer
 from asynchttp.testing.steps import (
     Cut,
@@ -37,47 +37,46 @@ from asynchttp.testing.steps import (
     answer,
 )
 from asynchttp.transports.aiohttp import AiohttpTransport
+from tests.servers.case import Case, free_port
 from tests.servers.faults import scripts
+from tests.servers.further import further
 from tests.servers.listed import LISTED
+from tests.servers.shown import shown
+from tests.servers.statuses import statuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from asynchttp.testing.server import Script
 
-__all__ = ["EXPLAINED", "PAGE", "QUICK", "Case", "cases", "ours", "page"]
+__all__ = ["EXPLAINED", "PAGE", "QUICK", "SLOW", "cases", "ours", "page"]
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
 READ, ATTEMPT, TOTAL = 0.3, 0.6, 1.0  # seconds
 MAX_BODY: Final = 2**20
 ENOUGH: Final = 8 * 2**20  # bytes of an endless body
 UPLOAD: Final = b"x" * 2**22
+SLACK: Final = 2.0  # seconds beyond its clocks after which a call hangs
 LANES: Final = (True, False)  # the direct one, the session's
 
 #: Why a row is not what is listed.
 EXPLAINED: Final = {
     "B13b": "aiohttp's parser bounds each trailer line and drops them; their sum is not bounded. The body is right.",
-    "E11": "The parser throws the answer away with the stray bytes; the list accepts that.",
+    "E11": "In the session's lane the parser throws the answer away with the stray bytes; the list accepts that.",
     "E12": "As E11.",
     "E13": "As E11.",
     "E15": "As E11.",
     "G03": "The list would try a GET once more; damaged content is not tried again here.",
+    "P01d": "A proxy that speaks no HTTP is told as any server that does not.",
+    "P01e": "Not there yet: aiohttp tells that the connection was lost, not whose it was. It is tried again, as listed.",
+    "P01f": "As P01d.",
+    "P01g": "As P01e.",
+    "S14": "413 is not among the `statuses` that are tried again by default; in those of a `Retry`, it is with the header alone.",
+    "T05": "With `tls=` as the path of a CA bundle. Without it the context is aiohttp's, which takes such a name from a root that the system trusts.",
     "T13": "asyncio reports it as a reset, with nothing that says TLS. It is tried again, as listed.",
     "T16": "Not there yet: the hint, and a GET is tried again, because aiohttp tells no more than that the server closed.",
     "T17": "Not there yet: TLS 1.3 refuses once the request may be on its way, and the alert is taken for a lost connection; a GET is tried again.",
 }
-
-
-@dataclass(frozen=True)
-class Case:
-    """How a fault is made: the script of each connection, the TLS around it, and what is asked of it."""
-
-    script: Script
-    calls: int = 1
-    tls: ssl.SSLContext | None = None
-    scheme: str = ""
-    trust: ssl.SSLContext | None = None
-    upload: Callable[[], Any] | None = None
 
 
 def _kept(name: str) -> int:
@@ -116,7 +115,7 @@ def cases() -> Mapping[str, Case]:
 
     return {
         **{name: Case(script, _kept(name)) for name, script in scripts(every=0.05).items()},
-        "L01": Case([], scheme="closed"),
+        "L01": Case(port=free_port),
         "T01": safe(_certificate(authority, "127.0.0.1", not_before=now - 3 * day, not_after=now - day)),
         "T02": safe(_certificate(authority, "127.0.0.1", not_before=now + day, not_after=now + 3 * day)),
         "T03": safe(_certificate(authority, "other.example")),
@@ -135,15 +134,43 @@ def cases() -> Mapping[str, Case]:
         "U02": Case([ReadHead(), Wait(0.02), Rst()], upload=lambda: UPLOAD * 8),
         "U03": Case([ReadNothing(), Stall()], upload=lambda: UPLOAD * 8),
         "U07": Case([ReadHead(), Stall()], upload=_broken_body),
+        **further(),
+        **statuses(),
     }
 
 
-#: The faults that end without a clock: a test plays them again.
-QUICK: Final = sorted(
-    set(LISTED)
-    - {"A03", "A10", "A11", "B03", "B04", "B17", "C03b", "C14", "C15", "D08", "D11", "G08"}
-    - {name for name in LISTED if name[0] in "KLTU"}
+#: The faults that need a clock, a race, or all descriptors of the process.
+SLOW: Final = frozenset(
+    [
+        "A03",
+        "A10",
+        "A11",
+        "B03",
+        "B04",
+        "B17",
+        "C03b",
+        "C14",
+        "C15",
+        "D08",
+        "D11",
+        "G08",
+        "L02",
+        "L07",
+        "L09",
+        "S01",
+        "S02a",
+        "S02b",
+        "S02c",
+        "S06",
+        "T14",
+        "U01",
+        "U02",
+        "U03",
+        "U04",
+    ]
 )
+#: The faults that end without one: a test plays them again.
+QUICK: Final = sorted(name for name in set(LISTED) - SLOW if name[0] != "K")
 
 
 # ── the two clients ──────────────────────────────────────────────────────────
@@ -151,50 +178,77 @@ QUICK: Final = sorted(
 
 def _told(error: BaseException) -> str:
     """An error by its class and the facts that are always the same."""
-    said = type(error).__name__
-    if isinstance(error, asynchttp.TruncatedResponse):
-        return f"{said} ({error.part}{f', {error.received} of {error.expected}' if error.expected else ''})"
-    if isinstance(error, asynchttp.ReadTimeout | asynchttp.AttemptTimeout):
-        return f"{said} ({error.phase})"
+    facts = _ours_of(error) if isinstance(error, asynchttp.HTTPError) else _theirs_of(error)
+    return type(error).__name__ + (f" ({facts})" if facts else "")
+
+
+def _ours_of(error: asynchttp.HTTPError) -> str:
+    match error:
+        case asynchttp.TruncatedResponse():
+            return f"{error.part}{f', {error.received} of {error.expected}' if error.expected else ''}"
+        case asynchttp.DNSError():
+            return "temporary" if error.temporary else "permanent"
+        case asynchttp.ReadTimeout() | asynchttp.AttemptTimeout():
+            return f"{error.phase}"
+        case asynchttp.ConnectError(local=True):
+            return "local"
+    return ""
+
+
+def _theirs_of(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"{said} (status={error.status})"
-    if isinstance(error, aiohttp.ClientError) and error.__cause__ is not None:
-        return f"{said} ({type(error.__cause__).__name__})"
-    return said
+        return f"status={error.status}"
+    cause = error.__cause__
+    return type(cause).__name__ if isinstance(error, aiohttp.ClientError) and cause is not None else ""
 
 
-async def _ours(url: str, *, case: Case, method: str, direct: bool) -> str:
-    transport = AiohttpTransport(direct=direct, tls=case.trust)
-    timeout = asynchttp.Timeout(total=None, attempt=ATTEMPT, connect=READ, read=READ)
-    retry = asynchttp.Retry(attempts=2, backoff=asynchttp.Backoff.constant(0))
+async def _ours(port: int, *, case: Case, method: str, direct: bool) -> str:
+    read = READ * case.patience
+    options: dict[str, Any] = {
+        "timeout": asynchttp.Timeout(total=None, attempt=ATTEMPT * case.patience, connect=read, read=read),
+        "retry": asynchttp.Retry(attempts=2, backoff=asynchttp.Backoff.constant(0)),
+        "network": asynchttp.Network(resolver=None if case.resolver is None else case.resolver()),
+        "tls": case.own or case.trust,
+        "proxy": case.proxied(port),
+    }
     told = []
-    async with asynchttp.Client(
-        transport=transport, timeout=timeout, retry=retry, max_body=MAX_BODY, redirects=3
-    ) as client:
+    with mock.patch.object(engine, "default_transport", partial(AiohttpTransport, direct=direct)):
+        client = asynchttp.Client(max_body=MAX_BODY, redirects=3, **options)
+    async with client:
         for _ in range(case.calls):
             content = case.upload() if case.upload is not None else b"x" if method == "POST" else None
             try:
-                response = await client.request(method, url, content=content)
+                async with asyncio.timeout(2 * ATTEMPT * case.patience + SLACK):
+                    response = await client.request(method, case.url(port), content=content, headers=case.headers)
             except (asynchttp.HTTPError, KeyError) as error:
                 told.append(_told(error))
             else:
                 unsure = ", cannot be verified" if response.framing == "close" else ""
                 raw = ", as it came" if response.undecoded else ""
-                told.append(f"{response.status}, {len(response.content)} bytes{unsure}{raw}")
+                told.append(f"{response.status}, {len(response.content)} bytes{unsure}{raw}{_waited(response)}")
             await asyncio.sleep(0.03 * (case.calls > 1))  # the server acts on the idle connection after 0.02 s
     return _joined(told)
 
 
-async def _theirs(url: str, *, case: Case, method: str) -> str:
-    timeout = aiohttp.ClientTimeout(total=TOTAL, sock_read=READ)
+def _waited(response: asynchttp.Response) -> str:
+    """The pauses that a server asked for, in whole seconds: up to a tenth is added by chance."""
+    seconds = int(sum(attempt.wait or 0 for attempt in response.attempts))
+    return f", after {seconds} s" if seconds else ""
+
+
+async def _theirs(port: int, *, case: Case, method: str) -> str:
+    timeout = aiohttp.ClientTimeout(total=TOTAL * case.patience, sock_read=READ * case.patience)
+    connector = aiohttp.TCPConnector(resolver=None if case.resolver is None else case.resolver())
+    options: dict[str, Any] = {"ssl": case.trust or True, "headers": case.headers, "proxy": case.proxied(port)}
     told = []
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         for _ in range(case.calls):
             data = case.upload() if case.upload is not None else b"x" if method == "POST" else None
             try:
-                async with session.request(method, url, data=data, ssl=case.trust or True, max_redirects=3) as response:
+                url = case.url(port)
+                async with session.request(method, url, data=data, max_redirects=3, **options) as response:
                     size, text = await _read(response)
-            except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+            except (aiohttp.ClientError, TimeoutError, ValueError, OSError, RuntimeError) as error:
                 told.append(_told(error))
             else:
                 told.append(f"{response.status}, {size} bytes{text}")
@@ -222,17 +276,17 @@ def _joined(told: list[str]) -> str:
 # ── measuring ────────────────────────────────────────────────────────────────
 
 
-async def _play(case: Case, ask: Callable[[str], Awaitable[str]]) -> tuple[str, int]:
+async def _play(case: Case, ask: Callable[[int], Awaitable[str]]) -> tuple[str, int]:
     """What the client came to, and how many requests the server saw."""
-    if case.scheme == "closed":
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-        return await ask(f"http://127.0.0.1:{port}/"), 0
-    server = FaultServer(case.script, tls=case.tls, receive_buffer=65536 if case.upload is not None else None)
+    if case.port is not None:
+        with case.port() as port:
+            return await ask(port), 0
+    scripts = [case.script] if case.then is None else [case.script, case.then]
+    server = FaultServer(*scripts, tls=case.tls, receive_buffer=65536 if case.upload is not None else None)
     with contextlib.suppress(ExceptionGroup):  # bytes that were no request: a handshake that a script took for one
         async with server:
-            scheme = case.scheme or "http"
-            told = await ask(f"{scheme}://127.0.0.1:{server.port}/")
+            with contextlib.nullcontext() if case.beside is None else case.beside(server.port):
+                told = await ask(server.port)
     return told, len(server.requests)
 
 
@@ -281,7 +335,7 @@ fault on a socket of this machine; the tests play most of them again and compare
   one in the others, and one for each redirect), it sent one again without telling.
 - The clocks are `connect={read}`, `read={read}`, `attempt={attempt}`; aiohttp has `sock_read={read}` and `total={total}`. `max_body` is 1 MiB, redirects are 3 at most.
 
-Faults that need a resolver, a proxy or a route of their own are not in the table.
+What a row of the list holds apart has a letter of its own: S02a, S02b. The last section has the rows that no single exchange can show, and the tests that do.
 """
 SECTIONS: Final = {
     "A": "No answer, or the beginning of one",
@@ -294,6 +348,8 @@ SECTIONS: Final = {
     "K": "Kept connections",
     "L": "Connecting",
     "T": "TLS",
+    "P": "Proxies",
+    "S": "Statuses",
     "U": "Uploads",
 }
 COLUMNS: Final = "| id | fault | listed | asynchttp | requests | aiohttp | requests |\n|---|---|---|---|---|---|---|"
@@ -309,6 +365,9 @@ async def page() -> str:
     for family, title in SECTIONS.items():
         rows = [played[name] for name in sorted(played) if name[0] == family]
         parts.append("\n".join([f"## {title}\n", COLUMNS, *rows, ""]))
+    parts.append(
+        "\n".join(["## Shown by tests\n", "| id | fault | listed | shown by |\n|---|---|---|---|", *shown(), ""])
+    )
     parts.append("## Where it differs from the list\n")
     parts += [f"### {name}\n\n{why}\n" for name, why in sorted(EXPLAINED.items())]
     return "\n".join(parts)

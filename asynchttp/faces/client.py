@@ -65,13 +65,15 @@ class Client(Lasting, Verbs, Submitting):
         redirects: how many to follow (an int), or a `Redirects`; 0 follows none.
         raise_for_status: True raises `StatusError` for 400 and above; a callable says which answers to refuse.
         max_body: bytes of a buffered, decoded body; `BodyTooLarge` beyond. None for no bound.
-        proxy: the URL of an HTTP proxy. tls: an `ssl.SSLContext`, the path of a CA bundle, or False (warns).
+        proxy: the URL of a proxy: http, https, or SOCKS (extra: socks). tls: an `ssl.SSLContext`, the path of a CA bundle,
+            or False (warns).
         trust_env: take proxies from the environment, and credentials by host from the netrc file (see `NetrcAuth`).
         network: how connections are made (`Network`).
         middlewares, network_middlewares: ``async (request, call_next) -> response``, once a call or once an attempt.
         observers: callables that get each event.
         sensitive_headers: more names that never leave their origin.
         session: your own `aiohttp.ClientSession`, with its jar, headers and connector; never closed here.
+        strict_base: refuse URLs that do not begin at base_url, so that a path from elsewhere cannot name another host.
         transport: anything with ``async send(request)`` and ``aclose()``.
 
     Leaving ``async with`` normally waits for submitted calls and their callbacks, and closes it; leaving it by an

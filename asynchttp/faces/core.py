@@ -25,7 +25,8 @@ from asynchttp.policy.retry import Retry
 from asynchttp.runtime import clock as clocks
 from asynchttp.runtime.call import Call
 from asynchttp.values.checks import check_pairs, check_seconds
-from asynchttp.values.errors import ClientClosed
+from asynchttp.values.errors import ClientClosed, InvalidURL
+from asynchttp.values.masking import mask_url
 from asynchttp.values.request import NO_HEADERS, Request, plain_request
 from asynchttp.values.timeout import Clocks, as_timeout
 from asynchttp.values.unset import UNSET
@@ -34,6 +35,8 @@ from asynchttp.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+
+    from yarl import URL
 
     from asynchttp.batch.fanout import FanOut
     from asynchttp.middleware.breaker import Circuits
@@ -63,6 +66,7 @@ class Core:
         # With a base_url, secrets among the default headers belong to its origin, as `auth` does.
         self._home = None if self.base is None else origin_of(self.base)
         self._elsewhere = self._headers if self._home is None else settings.without_secrets(self._headers)
+        self._absolute = _below if settings.strict_base else absolute_url
         self._params = None if settings.params is None else check_pairs("params", settings.params)
         self._timeout = settings.clocks()
         self._clocks = Clocks(self._timeout)
@@ -126,7 +130,7 @@ class Core:
         url = request.url
         if self._params is not None:
             url = add_params(url, [pair for pair in self._params if pair[0] not in url.query])
-        absolute = absolute_url(url, self.base)
+        absolute = self._absolute(url, self.base)
         if absolute is not request.url:
             request.url = absolute
             request._origin = None
@@ -334,6 +338,14 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
 def _settled(timeout: Timeout, base: Timeout) -> tuple[Timeout, Clocks]:
     merged = timeout.over(base)
     return merged, Clocks(merged)
+
+
+def _below(url: URL, base: URL | None) -> URL:
+    """As `absolute_url`, for ``strict_base=True``: an absolute URL is refused, also one below the base."""
+    if url.absolute:
+        msg = f"{mask_url(url)} is an absolute URL, and strict_base=True takes only paths below the client's base_url"
+        raise InvalidURL(msg)
+    return absolute_url(url, base)
 
 
 def _below_400(response: Any) -> bool:

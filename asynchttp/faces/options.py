@@ -85,6 +85,7 @@ class ClientOptions(TypedDict, total=False):
     network_middlewares: Any
     observers: Any
     sensitive_headers: Any
+    strict_base: bool
     session: Any
     transport: Any
 

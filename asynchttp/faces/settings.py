@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import ssl
 import warnings
 from collections.abc import Collection, Mapping
@@ -23,12 +24,12 @@ from asynchttp.policy.hedge import Hedge
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
 from asynchttp.policy.pacing import Pacing
+from asynchttp.policy.proxies import Proxies, proxy_url
 from asynchttp.policy.retry import Retry
 from asynchttp.values.checks import check_count, check_headers
-from asynchttp.values.masking import mask_url
 from asynchttp.values.timeout import DEFAULT_TIMEOUT, as_timeout
 from asynchttp.values.unset import UNSET
-from asynchttp.values.url import origin_of, parse_base, parse_url
+from asynchttp.values.url import origin_of, parse_base
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from asynchttp.values.timeout import Timeout
 
 MAX_BODY = 100 * 2**20
+_UNVERIFIED = "anybody on the way can read and change everything"
 # What decides how bytes move: a client that changes one of these has connections of its own.
 WIRE = frozenset({"session", "transport", "proxy", "tls", "trust_env", "network"})
 
@@ -71,6 +73,7 @@ class Settings:
     network_middlewares: Any = ()
     observers: Any = ()
     sensitive_headers: Any = ()
+    strict_base: Any = False
     session: Any = None
     transport: Any = None
 
@@ -91,6 +94,12 @@ class Settings:
             if not isinstance(getattr(self, name), bool):
                 msg = f"{name}= must be True or False, not {getattr(self, name)!r}"
                 raise TypeError(msg)
+        if not isinstance(self.strict_base, bool):
+            msg = f"strict_base= must be True or False, not {self.strict_base!r}"
+            raise TypeError(msg)
+        if self.strict_base and self.base_url is None:
+            msg = "strict_base=True refuses every URL that does not begin at base_url, and there is none: give one"
+            raise ValueError(msg)
         for name in ("middlewares", "network_middlewares", "observers"):
             _check_members(name, getattr(self, name))
         for observer in self.observers:
@@ -218,8 +227,7 @@ class Settings:
         return engine.default_transport(
             session=self.session,
             tls=_tls(self.tls),
-            proxy=_proxy(self.proxy),
-            trust_env=self.trust_env,
+            proxies=_proxies(self.proxy, self.network, trust_env=self.trust_env),
             network=self.network,
             idle=self.limits.idle,
         )
@@ -252,12 +260,15 @@ def _check_names(name: str, value: Any) -> None:
 
 
 def _tls(value: Any) -> ssl.SSLContext | bool | None:
-    """TLS 1.2 at least; a path adds nothing to the system's CAs but replaces them."""
-    if value is None or isinstance(value, ssl.SSLContext):
+    """TLS 1.2 at least, and names from SAN alone (RFC 9525, 6.3); a path replaces the system's CAs."""
+    if value is None:
+        return None
+    if isinstance(value, ssl.SSLContext):
+        if value.verify_mode == ssl.CERT_NONE:
+            warnings.warn(f"tls= is a context that asks for no certificate: {_UNVERIFIED}", UserWarning, stacklevel=5)
         return value
     if value is False:
-        msg = "tls=False: certificates are not verified, so anybody on the way can read and change everything"
-        warnings.warn(msg, UserWarning, stacklevel=5)
+        warnings.warn(f"tls=False: certificates are not verified: {_UNVERIFIED}", UserWarning, stacklevel=5)
         return False
     if isinstance(value, str) or hasattr(value, "__fspath__"):
         try:
@@ -272,15 +283,17 @@ def _tls(value: Any) -> ssl.SSLContext | bool | None:
     raise TypeError(msg)
 
 
-def _proxy(value: Any) -> str | None:
-    if value is None:
-        return None
-    try:
-        url = parse_url(value)
-    except (TypeError, ValueError) as error:
-        msg = f"proxy= must be an http:// or https:// URL: {error}"
-        raise type(error)(msg) from None
-    if url.scheme not in {"http", "https"} or url.raw_host is None:
-        msg = f"proxy= must be an http:// or https:// URL, not {mask_url(url)}"
+def _proxies(proxy: Any, network: Network | None, *, trust_env: bool) -> Proxies | None:
+    """What `proxy=` says, else the environment where it is trusted."""
+    if proxy is not None:
+        found: Proxies | None = Proxies.every(proxy_url(proxy))
+    else:
+        found = Proxies.of_environment(os.environ) if trust_env else None
+    if found is not None and network is not None and not network.private:
+        by = "proxy=" if proxy is not None else "trust_env=True, as the environment names a proxy,"
+        msg = f"{by} and Network(private=False) exclude each other: the proxy connects, to addresses that we do not see"
         raise ValueError(msg)
-    return str(url)
+    if found is not None and network is not None and network.unix_socket is not None:
+        msg = "Network(unix_socket=) goes to one socket: a proxy has no meaning beside it"
+        raise ValueError(msg)
+    return found

@@ -22,6 +22,10 @@ _METHODS = {name: name for name in METHODS}
 #: Headers that frame the message or steer the connection: a wrong one lets a request run into the next.
 OUR_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 
+#: Not for the origin (rule 41): by way of a header it would go there wherever no proxy stands between.
+_PROXY_HEADER = "proxy-authorization"
+_REFUSED = OUR_HEADERS | {_PROXY_HEADER}
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e]*")  # RFC 9110, 5.5 without obs-text
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -67,7 +71,7 @@ def check_headers(value: object, *, name: str = "headers") -> CIMultiDictProxy[s
 
     Raises:
         ValueError: a name or value that HTTP does not allow, or one of the headers that the library writes itself
-            (Content-Length, Transfer-Encoding, Connection).
+            (Content-Length, Transfer-Encoding, Connection, Proxy-Authorization).
         TypeError: not a mapping or pairs of str.
 
     Example:
@@ -87,7 +91,7 @@ def check_headers(value: object, *, name: str = "headers") -> CIMultiDictProxy[s
 
 @lru_cache(maxsize=256)  # programs use the same few names
 def _good_name(name: str) -> bool:
-    return _TOKEN.fullmatch(name) is not None and name.lower() not in OUR_HEADERS
+    return _TOKEN.fullmatch(name) is not None and name.lower() not in _REFUSED
 
 
 def _header_kind(name: str, key: object, text: object) -> str:
@@ -108,6 +112,8 @@ def _header_fault(name: str, key: str, text: str) -> str:
         return f"{name}: the name {_shown(key)} is not a token (RFC 9110, 5.1)"
     if key.lower() in OUR_HEADERS:
         return f"{name}: {_shown(key)} is written by asynchttp, from the body and the connection; leave it out"
+    if key.lower() == _PROXY_HEADER:
+        return f"{name}: {_shown(key)} is for the proxy alone; give the client proxy='http://user:password@host:port'"
     at = next(index for index, char in enumerate(text) if _VALUE.fullmatch(char) is None)
     where = f"{name}: the value of {_shown(key)} has {_shown(text[at])} at position {at}"
     if text[at] < "\x20" or text[at] == "\x7f":

@@ -176,3 +176,17 @@ async def test_without_a_base_url_default_headers_go_where_the_caller_writes():
     async with Client(headers={"Authorization": "Bearer t"}, transport=transport) as client:
         await client.get("https://b.example/")
     assert transport.requests[0].headers["Authorization"] == "Bearer t"
+
+
+@in_loop
+async def test_strict_base():
+    """Only paths below base_url are sent; whatever names a host is refused, the base's own too."""
+    async with _client(base_url="https://a.example/api", strict_base=True) as client:
+        assert str((await client.get("users")).url) == "https://a.example/api/users"
+        for bad in ("https://a.example/api/users", "https://b.example/", "//b.example/x"):
+            with pytest.raises(ValueError, match=r"strict_base|invalid URL"):
+                await client.get(bad)
+        with pytest.raises(ValueError, match="strict_base"):
+            client.with_(base_url=None)
+        loose = client.with_(strict_base=False)
+        assert (await loose.get("https://b.example/")).ok

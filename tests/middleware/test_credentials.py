@@ -34,7 +34,6 @@ def _with_userinfo(url):
 # new way to carry one is a row here; cookies are in test_cookies.py.
 WAYS: dict[str, Any] = {
     "Authorization": lambda url: ({}, {"headers": {"Authorization": f"Bearer {SECRET}"}}, url),
-    "Proxy-Authorization": lambda url: ({}, {"headers": {"Proxy-Authorization": f"Basic {SECRET}"}}, url),
     "Cookie": lambda url: ({}, {"headers": {"Cookie": f"c={SECRET}"}}, url),
     "X-Api-Key": lambda url: ({}, {"headers": {"X-Api-Key": SECRET}}, url),
     "a name of one's own": lambda url: ({"sensitive_headers": ["X-Mine"]}, {"headers": {"x-mine": SECRET}}, url),

@@ -23,6 +23,7 @@ from asynchttp.policy.followup import (
     Refuse,
     as_redirects,
     follow,
+    onward,
     resolve,
     scrub,
 )
@@ -35,7 +36,7 @@ from asynchttp.values.unset import UNSET
 from asynchttp.values.url import origin_of
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "redirect_credentials.json").read_text(encoding="utf-8"))
-SECRETS = ["Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "X-Api-Key", "X-Auth-Token", "Api-Key"]
+SECRETS = ["Authorization", "Cookie", "Cookie2", "X-Api-Key", "X-Auth-Token", "Api-Key"]
 BOUND = ["Host", "Origin", "Referer", "WWW-Authenticate", "Idempotency-Key"]
 BODY_HEADERS = [
     "Content-Type",
@@ -157,7 +158,11 @@ class TestCredentials:
         new=st.sampled_from(
             ["http://a", "https://A:443", "http://a:80", "https://a:8443", "http://[::1]:80", "http://b.a"]
         ),
-        names=st.lists(st.sampled_from(SECRETS + BOUND + sorted(SENSITIVE_HEADERS) + ["x-mine", "Accept", "Via"])),
+        names=st.lists(
+            st.sampled_from(
+                SECRETS + BOUND + sorted(SENSITIVE_HEADERS - {"proxy-authorization"}) + ["x-mine", "Accept", "Via"]
+            )
+        ),
         method=st.sampled_from(["GET", "HEAD", "POST", "PUT"]),
         status=st.sampled_from([301, 302, 303, 307, 308]),
         flags=st.tuples(st.booleans(), st.booleans()),
@@ -185,6 +190,10 @@ class TestCredentials:
         else:
             assert left >= {name.lower() for name in names} - {"idempotency-key"}
             assert decision.request.auth == ("u", "p")
+
+    def test_what_a_session_of_the_users_says_to_its_proxy_stays_too(self):
+        """Our own requests cannot have it; its headers can."""
+        assert not dict(scrub(CIMultiDictProxy(CIMultiDict({"Proxy-Authorization": "Basic dTpw"}))))
 
     def test_scrub_returns_the_same_object_when_nothing_is_secret(self):
         """The common case makes no copy."""
@@ -509,3 +518,38 @@ class TestSettings:
         """A typo must not open a door."""
         with pytest.raises(TypeError, match=f"Redirects\\({name}=\\)"):
             Redirects(**{name: 1})  # type: ignore[arg-type]
+
+
+class TestOnward:
+    """Going on by a link, a poll, or to a result."""
+
+    def first(self, **options):
+        headers = {"Authorization": "S3CRET", "X-Mine": "S3CRET", "X-Trace": "t", "Prefer": "respond-async"}
+        return Request("POST", "https://u:p@a.example/a", json=1, headers=headers, auth=("a", "b"), **options)
+
+    def test_it_inherits_all_but_the_body_at_the_same_origin(self):
+        """And the key, which named the call with the body."""
+        new = onward(self.first(idempotency_key="k", tag=7), URL("https://a.example/b"), sensitive={"x-mine"})
+        assert dict(new.headers) == {"Authorization": "S3CRET", "X-Mine": "S3CRET", "X-Trace": "t"}
+        assert (new.method, new.body, new.auth, new.tag) == ("GET", None, ("a", "b"), 7)
+        assert (str(new.url), new.idempotency_key) == ("https://u:p@a.example/b", None)
+
+    def test_a_body_keeps_what_describes_it(self):
+        """Where one is given."""
+        new = onward(self.first(), URL("https://a.example/b"), method="PATCH", body=b"{}")
+        assert new.headers["Content-Type"] == "application/json"
+
+    @pytest.mark.parametrize("url", ["https://b.example/b", "http://a.example/b", "https://a.example:8443/"])
+    def test_secrets_stay_at_their_origin(self, url):
+        """All of them."""
+        new = onward(self.first(), URL(url), sensitive={"x-mine"})
+        assert (dict(new.headers), new.auth, str(new.url)) == ({"X-Trace": "t"}, None, url)
+        assert onward(self.first().replace(auth=UNSET), URL(url)).auth is UNSET
+
+    def test_what_is_not_sent(self):
+        """A body to another origin, and another method than GET and HEAD from https to http."""
+        with pytest.raises(UnsafeRedirect, match="the body of POST"):
+            onward(self.first(), URL("https://b.example/?token=S3CRET"), method="POST", body=b"x")
+        with pytest.raises(UnsafeRedirect, match="leaves https with DELETE") as caught:
+            onward(self.first(), URL("http://a.example/?token=S3CRET"), method="DELETE")
+        assert "S3CRET" not in str(caught.value)

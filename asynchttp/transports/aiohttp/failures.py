@@ -73,6 +73,12 @@ def translate(  # noqa: PLR0911  one return for each kind of error
     return TransportError(f"{type(error).__name__}: {_said(error)}", sent=_sent(wire))
 
 
+def through(failure: HTTPError) -> HTTPError:
+    """A failure before there was a connection, where a proxy stands between: what is not about TLS or a name is its."""
+    plain = type(failure) in {ConnectError, ServerDisconnected, TransportError} or isinstance(failure, ProtocolError)
+    return ProxyError(f"the proxy gave no connection: {failure.message}") if plain else failure
+
+
 def masked(error: BaseException) -> BaseException:
     """`error`, to be shown as a cause: without header fields, and without the secrets of its URL (rule 42).
 
@@ -127,7 +133,7 @@ def _malformed(message: str) -> ProtocolError:
     return ProtocolError(f"what the server sent is not HTTP: {said}", sent=True)
 
 
-def _connecting(error: BaseException) -> ConnectError:
+def _connecting(error: BaseException) -> ConnectError:  # noqa: PLR0911  one return for each kind of error
     said = _said(error)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         return CertificateError(f"the server's certificate was refused, and nothing was sent: {said}")
@@ -141,10 +147,20 @@ def _connecting(error: BaseException) -> ConnectError:
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return ProxyError(f"the proxy cannot be reached: {said}")
     number = getattr(error, "errno", None)
+    if number == errno.EACCES:  # a firewall, or `addresses.public_socket`: neither lets the next attempt pass
+        return ConnectError(f"connecting was not allowed, and nothing was sent: {said}", retryable=False)
+    if getattr(getattr(error, "_conn_key", None), "is_ssl", False) and _reset(error):
+        msg = f"the connection was cut in the middle of the TLS handshake, and nothing was sent: {said}"
+        return TLSError(msg, cut=True)
     if number in _LOCAL:
         hint = "lower the concurrency or raise the limit (ulimit -n)" if number == errno.EMFILE else "on this machine"
         return ConnectError(f"could not open a connection: {said}; {hint}", local=True)
     return ConnectError(f"could not connect: {said}")
+
+
+def _reset(error: BaseException) -> bool:
+    """Whether a connection that was there was cut: TCP itself refuses otherwise."""
+    return isinstance(getattr(error, "os_error", error), ConnectionResetError | BrokenPipeError)
 
 
 def _payload(error: aiohttp.ClientPayloadError, wire: AttemptWire) -> HTTPError:
@@ -171,6 +187,11 @@ def _lost(error: BaseException, wire: AttemptWire, phase: str) -> HTTPError:
     if wire.answered:
         msg = f"the connection was lost after {wire.answered} bytes of the answer's headers: {said}"
         return TruncatedResponse(msg, part="headers", received=wire.answered, sent=True)
+    lost = None if wire.protocol is None else wire.protocol.lost
+    if isinstance(lost, ssl.SSLError) and "ALERT" in (lost.reason or ""):
+        # In TLS 1.3 a server looks at the client's certificate when the client has finished already (RFC 8446, 4.4.2).
+        hint = "; it wants a client certificate: tls= takes a context that has one" if "CERT" in lost.reason else ""
+        return TLSError(f"the server broke TLS off before it answered: {_said(lost)}{hint}", sent=None)
     return _unanswered(error, wire, said)
 
 
@@ -179,7 +200,8 @@ def _unanswered(error: BaseException, wire: AttemptWire, said: str) -> HTTPError
         return WriteError(f"writing the request failed: {said}")
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientOSError):
         kept = "kept-alive " if wire.reused else ""
-        msg = f"the server closed the {kept}connection before it answered: {said}"
+        hint = "" if wire.reused or wire.secure else "; if it speaks TLS, use https://"
+        msg = f"the server closed the {kept}connection before it answered: {said}{hint}"
         return ServerDisconnected(msg, reused=wire.reused)
     return ReadError(f"the connection failed: {said}")
 

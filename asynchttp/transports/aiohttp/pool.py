@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import ssl
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from yarl import URL
 
 from asynchttp.runtime.clock import SYSTEM
 from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.transports.aiohttp.connection import Connection
+from asynchttp.transports.aiohttp.socks import reach
 from asynchttp.transports.aiohttp.wire import WIRE
 
 if TYPE_CHECKING:
@@ -20,6 +23,16 @@ if TYPE_CHECKING:
     from asynchttp.transports.aiohttp.target import Target
 
 _NO_LIMIT = aiohttp.ClientTimeout(total=None)
+
+
+@functools.cache
+def verifying() -> ssl.SSLContext:
+    """The context of every client that is told nothing about TLS: 1.2 at least, and names from SAN alone (rule 40)."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
+    context.set_alpn_protocols(("http/1.1",))
+    return context
 
 
 class _Pool(aiohttp.BaseConnector):
@@ -104,6 +117,9 @@ class _Pool(aiohttp.BaseConnector):
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         """Connect, and tell the attempt what it got."""
+        if req.proxy is not None and req.proxy.scheme.startswith("socks"):
+            # It is spoken to before the request, which knows nothing of it; the pool's key still does (rule 36).
+            req.proxy, req.proxy_auth = None, req.proxy
         wire = WIRE.get()
         if wire is None:  # a request that is not ours
             return await super().connect(req, traces, timeout)
@@ -179,6 +195,30 @@ class TCP(_Pool, aiohttp.TCPConnector):
         except BaseException:
             self._cached_hosts.remove((req.url.raw_host, req.port))
             raise
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+        """As aiohttp's, and through SOCKS where `connect` found that."""
+        through = req.proxy_auth
+        if not isinstance(through, URL):
+            return await super()._create_connection(req, traces, timeout)
+        host = req.url.host or ""
+        local = self._local_addr_infos
+        sock = await reach(through, host, req.port, None if local is None else local[0][4][0])
+        tls = self._get_ssl_context(req)
+        name = None if tls is None else (req.server_hostname or host).rstrip(".")
+        try:
+            _, protocol = await self._wrap_existing_connection(
+                self._factory, timeout=timeout, ssl=tls, sock=sock, server_hostname=name, req=req
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return protocol
+
+    def _get_ssl_context(self, req: Any) -> ssl.SSLContext | None:
+        """As aiohttp's, whose own one takes a certificate's common name for a name where it has no others."""
+        default = req.ssl is True and self._ssl is True and req.is_ssl()
+        return verifying() if default else super()._get_ssl_context(req)
 
 
 class Unix(_Pool, aiohttp.UnixConnector):

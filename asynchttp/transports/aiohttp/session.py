@@ -15,9 +15,10 @@ from asynchttp.policy.followup import stays
 from asynchttp.runtime.call import call_of
 from asynchttp.transports.aiohttp.answer import FAILURES, Body, framing_of, problem_of
 from asynchttp.transports.aiohttp.bodies import LARGE, Upload
-from asynchttp.transports.aiohttp.failures import masked, translate
+from asynchttp.transports.aiohttp.failures import masked, through, translate
 from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
 from asynchttp.transports.stream import StreamResponse
+from asynchttp.values.errors import ProxyError
 
 if TYPE_CHECKING:
     import asyncio
@@ -39,25 +40,31 @@ class SessionLane:
     Args:
         session: it stays the caller's to close.
         owned: whether it is one of ours, whose connector tells what it does.
-        proxy: the URL of a proxy, or None.
     """
 
-    __slots__ = ("_owned", "_proxy", "_session")
+    __slots__ = ("_owned", "_session")
 
-    def __init__(self, session: aiohttp.ClientSession, *, owned: bool, proxy: str | None) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *, owned: bool) -> None:
         """Stand in front of `session`."""
         self._session = session
         self._owned = owned
-        self._proxy = proxy
 
-    async def send(self, request: Request, detour: str) -> StreamResponse:
-        """One request on the wire, one answer with its body still on it; `detour` is why it comes this way."""
+    async def send(self, request: Request, detour: str, proxy: str | None = None) -> StreamResponse:
+        """One request on the wire, one answer with its body still on it.
+
+        Args:
+            request: of a call.
+            detour: why it comes this way.
+            proxy: the URL of the proxy that it goes through, or None.
+        """
         session = self._session
         call = call_of(request)
         clocks = call.clocks
         wire = call.wire = AttemptWire(fresh=call.fresh, watched=self._owned)
         wire.detour = detour
         upload, options = self._options(request, call.watch)
+        if proxy is not None:
+            options["proxy"] = proxy
         if not self._owned and call.history and (bound := _bound(session, request, call.history[0].request)):
             options["middlewares"] = (*getattr(session, "_middlewares", ()), functools.partial(_without, bound))
         if "Expect" in request.headers:
@@ -76,15 +83,18 @@ class SessionLane:
             if upload is not None and upload.error is not None:
                 raise upload.error from None
             failure = translate(error, wire, phase="headers", read=clocks.read, connect=clocks.connect)
+            if proxy is not None and not wire.connected:
+                failure = through(failure)
             raise failure from masked(error)
         finally:
             WIRE.reset(token)
+        if answer.status == 407 and proxy is not None:  # an origin has nothing to do with it (RFC 9110, 15.5.8)
+            answer.close()
+            raise ProxyError(f"the proxy refused the request: 407 {answer.reason or ''}".rstrip(), status=407)
         return _answer(request, answer, wire, upload)
 
     def _options(self, request: Request, watch: Watch | None) -> tuple[Upload | None, dict[str, Any]]:
         options: dict[str, Any] = {"headers": request.headers}
-        if self._proxy is not None:
-            options["proxy"] = self._proxy
         if not self._owned:
             # What the session was told for its own callers; here the layers above decide it.
             options["auto_decompress"] = options["raise_for_status"] = False

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp.hdrs import EXPECT
 
+from asynchttp.policy.network import Network
 from asynchttp.transports.aiohttp import shape
+from asynchttp.transports.aiohttp.addresses import Resolver, public_socket
 from asynchttp.transports.aiohttp.direct import DirectLane
 from asynchttp.transports.aiohttp.pool import TCP, Unix
 from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, SessionLane
+from asynchttp.transports.aiohttp.socks import check_socks
 from asynchttp.transports.aiohttp.websocket import open_websocket
 from asynchttp.transports.upgrade import UPGRADE
 from asynchttp.values.errors import ClientClosed
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable
 
-    from asynchttp.policy.network import Network
+    from asynchttp.policy.proxies import Proxies
     from asynchttp.values.request import Request
 
 
@@ -35,14 +38,18 @@ class AiohttpTransport:
     middlewares that something added to ours, a proxy, `Expect`, a patched `ClientSession._request`, an aiohttp of another
     shape. Which lane it was, and why, makes no difference to what comes back; the event `Detoured` tells.
 
+    A proxy is chosen for each request before anything connects; one that needs none is not kept from the direct lane.
+
     Args:
         session: the user's own session, or None.
         tls: a context, False for no verification, None for the defaults.
-        proxy: the URL of a proxy, or None.
-        trust_env: take proxies from the environment.
+        proxies: which proxy a request goes through, or None.
         network: how connections are made.
         idle: connections that may be kept open.
         direct: False sends everything through the session.
+
+    Raises:
+        ImportError: a proxy or a resolver needs an extra; the message names it.
     """
 
     def __init__(
@@ -50,8 +57,7 @@ class AiohttpTransport:
         *,
         session: aiohttp.ClientSession | None = None,
         tls: ssl.SSLContext | bool | None = None,
-        proxy: str | None = None,
-        trust_env: bool = False,
+        proxies: Proxies | None = None,
         network: Network | None = None,
         idle: int = 1000,
         direct: bool = True,
@@ -60,10 +66,12 @@ class AiohttpTransport:
         self._session = session
         self._owned = session is None
         self._tls = tls
-        self._proxy = proxy
-        self._trust_env = trust_env
+        self._proxies = proxies
         self._network = network
         self._idle = idle
+        self._resolver = Resolver(None if network is None else network.resolver)
+        if proxies is not None:
+            check_socks(proxies.urls)
         self._closed = False
         self._direct: DirectLane | None = None
         self._lane: SessionLane | None = None
@@ -72,7 +80,8 @@ class AiohttpTransport:
     def send(self, request: Request) -> Awaitable[Any]:
         """One request on the wire, one answer."""
         direct = self._direct
-        if direct is not None and EXPECT not in request.headers and not shape.patched():
+        straight = self._proxies is None or self._proxies.of(request.url) is None
+        if direct is not None and straight and EXPECT not in request.headers and not shape.patched():
             return direct.send(request)
         return self._send(request)
 
@@ -82,15 +91,17 @@ class AiohttpTransport:
             self._choose()
             return await self.send(request)
         assert self._lane is not None
-        detour = self._detour
+        proxy = None if self._proxies is None else self._proxies.of(request.url)
+        detour = self._detour or ("there is a proxy" if proxy is not None else "")
         if not detour:
             detour = "ClientSession._request is patched" if shape.patched() else "the request has Expect"
-        return await self._lane.send(request, detour)
+        return await self._lane.send(request, detour, proxy)
 
     async def websocket(self, request: Request) -> Any:
         """A handshake: the 101 answer whose body is the `Socket`, or another answer; see `transports.upgrade`."""
         session = self._session or self._open()
-        return await open_websocket(session, request, UPGRADE.get(), owned=self._owned, proxy=self._proxy)
+        proxy = None if self._proxies is None else self._proxies.of(request.url)
+        return await open_websocket(session, request, UPGRADE.get(), owned=self._owned, proxy=proxy)
 
     async def aclose(self) -> None:
         """Close the session, if it is ours, and let its connections end."""
@@ -99,12 +110,13 @@ class AiohttpTransport:
         self._direct = self._lane = None
         if session is not None and self._owned:
             await session.close()
+            await self._resolver.aclose()
             await asyncio.sleep(0)  # the transports' connection_lost runs in the next turn of the loop
 
     def _choose(self) -> None:
         """Open the session, and see whether the direct lane may stand beside it."""
         session = self._session or self._open()
-        self._lane = SessionLane(session, owned=self._owned, proxy=self._proxy)
+        self._lane = SessionLane(session, owned=self._owned)
         self._detour = self._detour or self._asks_for_session(session)
         if not self._detour:
             connector: Any = session.connector
@@ -114,10 +126,6 @@ class AiohttpTransport:
         """What only the session can do, or ""."""
         if not self._owned:
             return "the session is the user's"
-        if self._proxy is not None:
-            return "there is a proxy"
-        if self._trust_env:
-            return "the environment may name proxies"
         if session.trace_configs:
             return "the session has trace configs"
         if getattr(session, "_middlewares", ()):
@@ -127,24 +135,24 @@ class AiohttpTransport:
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:
             raise ClientClosed("the client was closed; make a new one", sent=False)
-        network = self._network
-        options: dict[str, Any] = {"limit": 0, "keepalive_timeout": 15.0, "idle": self._idle}
-        if network is not None:
-            options["keepalive_timeout"] = network.keepalive
+        network = self._network or Network()
+        options: dict[str, Any] = {"limit": 0, "keepalive_timeout": network.keepalive, "idle": self._idle}
         connector: aiohttp.BaseConnector
-        if network is not None and network.unix_socket is not None:
+        if network.unix_socket is not None:
             connector = Unix(network.unix_socket, **options)
         else:
-            local = None if network is None or network.local_address is None else (network.local_address, 0)
-            resolver = None if network is None else network.resolver
             connector = TCP(
-                ssl=True if self._tls is None else self._tls, local_addr=local, resolver=resolver, **options
+                ssl=True if self._tls is None else self._tls,
+                local_addr=None if network.local_address is None else (network.local_address, 0),
+                resolver=self._resolver.open(),
+                happy_eyeballs_delay=network.happy_eyeballs,
+                socket_factory=None if network.private else public_socket,
+                **options,
             )
         self._session = session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            trust_env=self._trust_env,
             skip_auto_headers=NO_AUTO_HEADERS,
             timeout=aiohttp.ClientTimeout(total=None),
         )

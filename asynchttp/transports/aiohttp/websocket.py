@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 
 from asynchttp.runtime.call import call_of
 from asynchttp.transports.aiohttp.answer import FAILURES
-from asynchttp.transports.aiohttp.failures import masked, translate
+from asynchttp.transports.aiohttp.failures import masked, through, translate
 from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, _answer, _bound, _without
 from asynchttp.transports.aiohttp.tunnel import Tunnel
 from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
@@ -54,7 +54,7 @@ async def open_websocket(
     headers = CIMultiDict(request.headers)
     headers.popall("Accept-Encoding", None)
     connector = session.connector
-    if proxy is not None and request.url.scheme == "http":
+    if proxy is not None and request.url.scheme == "http" and not proxy.startswith("socks"):
         connector, proxy = Tunnel(proxy), None
     bound = _bound(session, request, call.history[0].request) if call.history and not owned else set()
     timeout = aiohttp.ClientTimeout(total=None, connect=clocks.connect, sock_read=clocks.read)
@@ -79,6 +79,8 @@ async def open_websocket(
         raise ProtocolError(msg, sent=True) from masked(error)
     except FAILURES as error:
         failure = translate(error, wire, phase="headers", read=clocks.read, connect=clocks.connect)
+        if proxy is not None and not wire.connected:
+            failure = through(failure)
         raise failure from masked(error)
     finally:
         WIRE.reset(token)

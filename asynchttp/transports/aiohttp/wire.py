@@ -56,6 +56,11 @@ class AttemptWire(Wire):
         """Whether the head of the answer has come, although the answer was not given yet."""
         return getattr(self.protocol, "message", None) is not None
 
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is around the connection, or may be: a connector of the user's does not tell."""
+        return self.protocol is None or self.protocol.secure
+
 
 #: The attempt under way in this task. aiohttp connects in the task that asks, so this is where its connector finds it.
 WIRE: ContextVar[AttemptWire | None] = ContextVar("asynchttp_wire", default=None)
@@ -69,6 +74,7 @@ class WatchedProtocol(ResponseHandler):
         lost: why the connection ended, if it did not end properly.
         refused: what made the bytes that arrived no HTTP.
         idle: whether it is kept for later; nothing may arrive then.
+        secure: whether it is over TLS.
         awaited: whether anybody waits for a byte. Silence counts as the server's only while somebody does.
     """
 
@@ -82,9 +88,15 @@ class WatchedProtocol(ResponseHandler):
         self.refused: HttpProcessingError | None = None
         self.idle = False
         self.awaited = True
+        self.secure = False
         self._interim = 0
         self._ended = False
         self._kept = kept
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note what is between the two ends: afterwards the transport is gone, and the question comes when it broke."""
+        super().connection_made(transport)
+        self.secure = transport.get_extra_info("ssl_object") is not None
 
     def begin(self) -> None:
         """A request begins."""

@@ -14,6 +14,7 @@ import asynchttp
 from asynchttp import Network, Request
 from asynchttp.policy.admission import Group
 from asynchttp.policy.followup import Redirects
+from asynchttp.policy.proxies import Proxies
 from asynchttp.runtime.call import Call, attach
 from asynchttp.transports.aiohttp import AiohttpTransport
 from asynchttp.transports.aiohttp.answer import MAX_HEAD
@@ -81,7 +82,7 @@ async def test_its_session_does_nothing_by_itself():
 
 async def test_network_settings_reach_the_connector():
     """Each as aiohttp calls it."""
-    resolver: Any = SimpleNamespace()
+    resolver: Any = SimpleNamespace(resolve=print)
     cases: list[tuple[Network, Any, dict[str, Any]]] = [
         (Network(unix_socket="/run/x.sock", keepalive=3), Unix, {"path": "/run/x.sock", "_keepalive_timeout": 3}),
         (Network(keepalive=3), TCP, {"_keepalive_timeout": 3, "_local_addr_infos": None}),
@@ -105,7 +106,7 @@ async def test_a_users_session_is_told_and_kept():
             raise aiohttp.ClientConnectionError("no")
 
     session: Any = Session()
-    for transport in (AiohttpTransport(session=session, proxy="http://p.invalid"), AiohttpTransport(session=session)):
+    for transport in (AiohttpTransport(session=session, proxies=Proxies.every("http://p.invalid")), AiohttpTransport(session=session)):
         with pytest.raises(asynchttp.NetworkError):
             await transport.send(asked("http://x.invalid/"))
         await transport.aclose()

@@ -19,6 +19,7 @@ from asynchttp.faces.queue import Queue
 from asynchttp.faces.sync import SyncClient, SyncResults
 from asynchttp.faces.syncfuture import SyncFuture
 from asynchttp.faces.synclasting import SyncEvents, SyncWebSocket
+from asynchttp.faces.synclonger import SyncOperation, SyncPages
 from asynchttp.faces.syncstream import SyncStreamResponse
 from asynchttp.middleware.cookies import CookieJar
 from asynchttp.middleware.observe import LogEvents
@@ -33,12 +34,16 @@ from asynchttp.policy.followup import Redirects
 from asynchttp.policy.hedge import Hedge
 from asynchttp.policy.limits import Limits
 from asynchttp.policy.network import Network
+from asynchttp.policy.operation import Polling
 from asynchttp.policy.pacing import Pacing
+from asynchttp.policy.page import Cursor, Offset, PageNumber
 from asynchttp.policy.rate import RateLimit
 from asynchttp.policy.reconnect import Reconnect
 from asynchttp.policy.retry import IDEMPOTENT, Outcome, Retry
 from asynchttp.policy.sse import Event
 from asynchttp.streams.events import Events
+from asynchttp.streams.operation import Operation
+from asynchttp.streams.pages import Pages
 from asynchttp.streams.websocket import WebSocket
 from asynchttp.transports.sinks import Discard, Lines, SaveTo
 from asynchttp.transports.stream import StreamResponse
@@ -59,6 +64,7 @@ from asynchttp.values.errors import (
     InvalidRedirect,
     InvalidURL,
     NetworkError,
+    OperationFailed,
     ProtocolError,
     ProxyError,
     QueueTimeout,
@@ -130,6 +136,7 @@ __all__ = [
     "ConnectionClosed",
     "Cookie",
     "CookieJar",
+    "Cursor",
     "DNSError",
     "DecodeError",
     "Detoured",
@@ -155,9 +162,15 @@ __all__ = [
     "NetrcAuth",
     "Network",
     "NetworkError",
+    "Offset",
+    "Operation",
+    "OperationFailed",
     "OriginPaused",
     "Outcome",
     "Pacing",
+    "PageNumber",
+    "Pages",
+    "Polling",
     "Progress",
     "ProtocolError",
     "ProxyError",
@@ -189,6 +202,8 @@ __all__ = [
     "SyncClient",
     "SyncEvents",
     "SyncFuture",
+    "SyncOperation",
+    "SyncPages",
     "SyncResults",
     "SyncStreamResponse",
     "SyncWebSocket",

@@ -168,7 +168,7 @@ class Engine:
             handler = BreakerLayer(handler, circuits, state.gate, clock, observers).handle
         hedging = None
         if state.tails is not None:
-            hedging = HedgeLayer(handler, state.tails, state.gate, state.budget, clock, observers)
+            hedging = HedgeLayer(handler, state.tails, state.gate, state.budget, clock, observers, deadlines)
             handler = hedging.handle
         if limits:
             pacer = Pacer(layers.pacing, state.gate, clock, state.random, observers) if layers.pacing else None
@@ -275,8 +275,8 @@ class Engine:
         note(error, call)
         return error
 
-    async def pause(self, call: Call, request: Request, seconds: float) -> None:
-        """Wait between two calls of an exchange that lasts, as part of the first; nothing is held meanwhile.
+    async def pause(self, call: Call, request: Request, seconds: float, sleep: Any = None) -> None:
+        """Wait between two calls of an exchange that lasts, as part of the first, in `sleep`; nothing is held meanwhile.
 
         Raises:
             ClientClosed: the engine is closed, or was closed meanwhile.
@@ -288,7 +288,7 @@ class Engine:
         guard = call.guard = Guard(task)
         self.calls[call] = request
         try:
-            await self.state.clock.sleep(seconds)
+            await (sleep or self.state.clock.sleep)(seconds)
         except asyncio.CancelledError:
             reason = guard.reason
             if reason is None or not guard.release():

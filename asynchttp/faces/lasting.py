@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp.engine import Engine
+from asynchttp.faces.longer import Longer
 from asynchttp.policy.reconnect import as_reconnect
 from asynchttp.policy.retry import IDEMPOTENT
 from asynchttp.streams.events import EVENT_STREAM, Events, sendable
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 _SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 
-class Lasting:
-    """What `Client` has for events and WebSockets."""
+class Lasting(Longer):
+    """What `Client` has for events and WebSockets, beside what `Longer` has."""
 
     _core: Core
 
@@ -116,7 +117,12 @@ class Lasting:
         if colon and scheme.lower() in _SCHEMES:
             url = f"{_SCHEMES[scheme.lower()]}://{rest}"
         request = self._core.prepare(Request("GET", url, **options))
-        upgrade = Upgrade(_protocols(protocols), None if heartbeat is None else check_seconds("heartbeat", heartbeat), max_size, compress)
+        upgrade = Upgrade(
+            _protocols(protocols),
+            None if heartbeat is None else check_seconds("heartbeat", heartbeat),
+            max_size,
+            compress,
+        )
         check_count("max_size", max_size)
         return WebSocket(
             Opening(self._upgrading()), request, upgrade, reconnect=as_reconnect(reconnect), on_open=on_open

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from asynchttp.faces.synclonger import SyncLonger
 from asynchttp.values.unset import UNSET
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from asynchttp.values.errors import ConnectionClosed
 
 
-class SyncLasting:
-    """What `SyncClient` has for events and WebSockets."""
+class SyncLasting(SyncLonger):
+    """What `SyncClient` has for events and WebSockets, beside what `SyncLonger` has."""
 
     _client: Client
     _portal: Portal

@@ -108,6 +108,8 @@ _ORIGIN_BOUND: Final = frozenset({"host", "idempotency-key", "origin", "referer"
 # Fetch, "request-body-header name", and what else describes a body that is no longer there.
 _BODY_BOUND: Final = frozenset({"digest", "expect", "idempotency-key", "repr-digest", "trailer", "transfer-encoding"})
 
+_PLAIN: Final = Redirects()
+
 # aiohttp hands on bytes that are not UTF-8 as U+DC80 to U+DCFF; other surrogates stand for nothing.
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udc7f\udd00-\udfff]")
 # RFC 3986, appendix B: scheme, authority, path, query, fragment.
@@ -233,6 +235,48 @@ def stays(name: str, sensitive: Collection[str] = ()) -> bool:
         [True, True, True, False]
     """
     return name in _ORIGIN_BOUND or is_secret_header(name, sensitive)
+
+
+def onward(
+    request: Request,
+    url: URL,
+    *,
+    method: str = "GET",
+    body: bytes | StreamBody | None = None,
+    sensitive: Collection[str] = (),
+) -> Request:
+    """The request that goes on to `url` after the answer to `request`: a next page, a poll, the result of an operation.
+
+    It inherits what `request` has, but the body and what belongs to that, its key, and ``Prefer``. At another origin it
+    goes without credentials, as after a redirect. O(header size).
+
+    Raises:
+        UnsafeRedirect: it would carry a body to another origin, or leave https with another method than GET and HEAD.
+
+    Example:
+        >>> from asynchttp.values.request import Request
+        >>> first = Request("POST", "https://example.com/a", json=1, headers={"X-Api-Key": "S3CRET"})
+        >>> onward(first, URL("https://example.org/b")).headers
+        <CIMultiDictProxy()>
+    """
+    cross = not same_origin(request.url, url)
+    if cross and (why := _danger(request.url, url, method, body, _PLAIN)):
+        shown = mask_url(url)
+        msg = f"{method} {shown}, which the answer to {mask_url(request.url)} names, was not sent: {why}"
+        raise UnsafeRedirect(msg, request=request, sent=False, location=shown)
+    headers = request.headers
+    dropped = {name for name in map(str.lower, headers) if name == "prefer" or (body is None and _describes_body(name))}
+    headers = _without(headers, dropped | {"idempotency-key"} if "Idempotency-Key" in headers else dropped)
+    changes: dict[str, Any] = {"idempotency_key": None}
+    if cross:
+        headers = scrub(headers, sensitive)
+        if request.auth is not UNSET:
+            changes["auth"] = None
+    elif "@" in request.url.raw_authority:
+        url = _rebuilt(url, authority=request.url.raw_authority)
+    if headers is not request.headers:
+        changes["headers"] = headers
+    return request.replace(method=method, url=url, body=body, **changes)
 
 
 def _target(request: Request, status: int, locations: list[str]) -> URL:

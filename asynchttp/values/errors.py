@@ -11,7 +11,7 @@
     │   ├── TimeoutError             QueueTimeout · ConnectTimeout · ReadTimeout · AttemptTimeout · TotalTimeout
     │   ├── RedirectError            TooManyRedirects · UnsafeRedirect · InvalidRedirect
     │   └── DecodeError · BodyTooLarge · StreamConsumed · CircuitOpen · ClientClosed · TooManyFailures · ConnectionClosed
-    └── StatusError                  a refused answer
+    └── StatusError                  a refused answer: OperationFailed
 
 Each takes one positional argument, the message; facts are attributes. All can be pickled with their facts and
 notes (a ``__cause__`` stays behind, as Python has it). Wrong arguments are not in this tree: they raise ``ValueError``
@@ -336,6 +336,15 @@ class StatusError(HTTPError):
         except HTTPError:  # not JSON, or a body that was dropped
             return None
         return value if isinstance(value, dict) else None
+
+
+class OperationFailed(StatusError):
+    """A long operation has failed, or was cancelled; `response` says it, with whatever status.
+
+    `state` is the server's word for it, such as "failed" or "cancelled".
+    """
+
+    state: str = "failed"
 
 
 def _publish(error: type[Exception]) -> None:

@@ -27,34 +27,34 @@ _TOO_MUCH = frozenset({429, 503})  # Too Many Requests (RFC 6585, 4); Service Un
 class AdaptiveLayer:
     """Stands inside the limits, where the slot of the attempt is still held; cancels and other errors say nothing."""
 
-    __slots__ = ("_adaptive", "_admission", "_clock", "_host_of", "_next", "_observers")
+    __slots__ = ("_adaptive", "_admission", "_key", "_next", "_now", "_observers")
 
     def __init__(self, handler: Handler, adaptive: Adaptive, gate: Gate, clock: Clock, observers: Observers) -> None:
         """Wrap `handler`."""
         self._next = handler
         self._adaptive = adaptive
         self._admission = gate.admission
-        self._clock = clock
+        self._key = gate.key
+        self._now = clock.now
         self._observers = observers
-        self._host_of = gate.host_of
 
     async def handle(self, request: Request) -> Any:
         """One attempt, measured up to the beginning of its answer."""
         call: Call = request._call
-        started = self._clock.now()
+        started = self._now()
         try:
             answer = await self._next(request)
         except (builtins.TimeoutError, asyncio.CancelledError) as error:
-            now = self._clock.now()
+            now = self._now()
             if not isinstance(error, asyncio.CancelledError) or overdue(call, now - started):
                 self._dropped(request, started, now)
             raise
-        now = self._clock.now()
+        now = self._now()
         if answer.status in _TOO_MUCH:
             self._dropped(request, started, now)
             return answer
         headers = call.attempts[-1].headers
-        key = self._host_of(request)
+        key = request.origin if self._key is None else self._key(request)
         seconds = now - started if headers is None else headers
         limit = self._adaptive.answered(key, seconds, self._admission.on(key), now)
         if limit is not None:
@@ -62,7 +62,7 @@ class AdaptiveLayer:
         return answer
 
     def _dropped(self, request: Request, started: float, now: float) -> None:
-        key = self._host_of(request)
+        key = request.origin if self._key is None else self._key(request)
         limit = self._adaptive.dropped(key, started, now)
         if limit is not None:
             self._change(request, key, limit, "dropped", now)

@@ -17,17 +17,18 @@ from asynchttp.values.events import HedgeStarted
 from asynchttp.values.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from asynchttp.middleware.observe import Observers
     from asynchttp.policy.budget import Budget
     from asynchttp.policy.hedge import Tails
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
+    from asynchttp.runtime.deadlines import Deadlines, Entry
     from asynchttp.runtime.gate import Gate
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
 
+RESOLUTION: Final = 0.001  # seconds that a hedge may come too late
+_NONE: Final[list[Any]] = []  # the races of an attempt that has none; never changed
 LOST: Final = "lost to another attempt"  # the `reason` of an attempt that was hedged, or a hedge, in vain
 
 
@@ -35,83 +36,91 @@ class HedgeLayer:
     """Stands inside the limits, so that waiting in the queue is not taken for a slow answer.
 
     The attempt that has its slot runs in the task of the call; a hedge gets a task, and a slot of its own by `door`, which
-    leads from before the queue to this layer again. An attempt that is not slow costs a timer that is cancelled.
+    leads from before the queue to this layer again. An attempt that is not slow costs a deadline that is discarded.
     """
 
-    __slots__ = ("_budget", "_clock", "_host_of", "_next", "_observers", "_racing", "_tails", "door")
+    __slots__ = ("_budget", "_clock", "_deadlines", "_key", "_next", "_now", "_observers", "_racing", "_tails", "door")
 
     def __init__(
-        self, handler: Handler, tails: Tails, gate: Gate, budget: Budget | None, clock: Clock, observers: Observers
+        self,
+        handler: Handler,
+        tails: Tails,
+        gate: Gate,
+        budget: Budget | None,
+        clock: Clock,
+        observers: Observers,
+        deadlines: Deadlines,
     ) -> None:
         """Wrap `handler`."""
         self._next = handler
         self.door: Handler = handler
         self._tails = tails
-        self._host_of = gate.host_of
+        self._key = gate.key
         self._budget = budget
         self._clock = clock
+        self._now = clock.now
         self._observers = observers
+        self._deadlines = deadlines.beside(RESOLUTION)
         self._racing: set[Call] = set()  # the branches that are hedges: they are not hedged themselves
 
     async def handle(self, request: Request) -> Any:
         """One attempt, and those beside it. Cancelling it, and whatever else ends it, ends all of them."""
-        call: Call = request._call
-        key = self._host_of(request)
-        delay = self._delay(request, call, key)
-        if delay is None:
-            return await self._measured(request, key)
-        race = _Race(self, request, call, delay)
-        timer = race.timer = self._clock.call_at(self._clock.now() + delay, race.hedge)
-        try:
-            answer = await self._measured(request, key)
-        except BaseException as error:
-            if race.tasks is None:
-                raise
-            return await race.over(None, error)
-        finally:
-            timer.cancel()
-        return answer if race.tasks is None else await race.over(answer, None)
-
-    def _delay(self, request: Request, call: Call, key: Hashable) -> float | None:
-        """After how long this attempt is hedged; None for never."""
-        retry = call.retry
-        if call.streaming or call.watch is not None or (self._racing and call in self._racing):
-            return None
-        if retry is not None and call.retries + 1 >= retry.attempts:
-            return None
-        if not hedgeable(request, IDEMPOTENT if retry is None else retry.methods):
-            return None
-        return self._tails.delay(key)
-
-    async def _measured(self, request: Request, key: Hashable) -> Any:
-        clock = self._clock
-        started = clock.now()
+        key = request.origin if self._key is None else self._key(request)
+        delay = self._tails.delay(key)
+        started = self._now()
+        entry, races = None, _NONE
+        if delay is not None and self._may(request):
+            races = []
+            entry = self._deadlines.add(started + delay, self._slow, (request, delay, races))
         try:
             answer = await self._next(request)
-        except (asyncio.CancelledError, builtins.TimeoutError):
-            now = clock.now()
-            self._tails.lost(key, now - started, now)
-            raise
-        now = clock.now()
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError | builtins.TimeoutError):
+                now = self._now()
+                self._tails.lost(key, now - started, now)
+            if entry is not None:
+                self._deadlines.discard(entry)
+            if not races:
+                raise
+            return await races[0].over(None, error)
+        now = self._now()
         self._tails.answered(key, now - started, now)
-        return answer
+        if entry is not None:
+            self._deadlines.discard(entry)
+        return await races[0].over(answer, None) if races else answer
+
+    def _may(self, request: Request) -> bool:
+        """Whether this attempt is hedged if it is slow."""
+        call: Call = request._call
+        retry = call.retry
+        if call.streaming or call.watch is not None or (self._racing and call in self._racing):
+            return False
+        if retry is not None and call.retries + 1 >= retry.attempts:
+            return False
+        return hedgeable(request, IDEMPOTENT if retry is None else retry.methods)
+
+    def _slow(self, attempt: tuple[Request, float, list[_Race]]) -> None:
+        """An attempt takes longer than its delay: a race begins."""
+        request, delay, races = attempt
+        race = _Race(self, request, delay)
+        race.hedge()
+        if race.tasks is not None:
+            races.append(race)
 
 
 class _Race:
-    """An attempt that has a timer, and the hedges that run beside it."""
+    """An attempt that is slow, and the hedges that run beside it."""
 
-    # What few races change stands in the class: a race is made for each call, and most never begin.
-    _guard: Guard | None = None
-    _winner: Any = None
-    tasks: set[asyncio.Task[None]] | None = None  # None: there was no hedge
-    timer: Any = None
-    drawn = 0
-
-    def __init__(self, layer: HedgeLayer, request: Request, call: Call, delay: float) -> None:
+    def __init__(self, layer: HedgeLayer, request: Request, delay: float) -> None:
         self._layer = layer
         self._request = request
-        self._call = call
+        self._call: Call = request._call
         self._delay = delay
+        self._guard: Guard | None = None
+        self._winner: Any = None
+        self.tasks: set[asyncio.Task[None]] | None = None  # None: there was no hedge
+        self.drawn = 0
+        self._next: Entry | None = None
 
     # ── the hedges ───────────────────────────────────────────────────────────
 
@@ -132,7 +141,7 @@ class _Race:
             layer._observers.tell(HedgeStarted(self._request, self._delay, now))
         left = call.retry is None or call.retries + 1 < call.retry.attempts
         if left and len(self.tasks) < layer._tails.settings.max:
-            self.timer = layer._clock.call_at(now + self._delay, self.hedge)
+            self._next = layer._deadlines.add(now + self._delay, _hedge, self)
 
     async def _send(self) -> None:
         layer, call = self._layer, self._call
@@ -199,7 +208,8 @@ class _Race:
     def _release(self) -> bool | None:
         """Be interrupted no more; None if no hedge did, else whether nobody else did either."""
         guard, self._guard = self._guard, None
-        self.timer.cancel()
+        if self._next is not None:
+            self._layer._deadlines.discard(self._next)
         return None if guard is None or guard.reason is None else guard.release()
 
     async def _rest(self) -> None:
@@ -225,6 +235,10 @@ class _Race:
             if isinstance(attempt.error, asyncio.CancelledError) and not attempt.reason:
                 attempt.reason = LOST
         return answer
+
+
+def _hedge(race: _Race) -> None:
+    race.hedge()
 
 
 async def _drop(*answers: Any) -> None:

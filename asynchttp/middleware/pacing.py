@@ -55,7 +55,8 @@ class Pacer:
         self._most = pacing.max_pause
         self._dialects = check_dialects("Pacing(headers=)", pacing.headers)
         every = signs(self._dialects)
-        self._sign, self._signs = (every[0], every[1:]) if every else (None, every)  # one is what nearly all have
+        self._sign = every[0] if every else None  # one is what nearly all have
+        self._signs = every[1:]
 
     def check(self, request: Request, key: Hashable) -> None:
         """Refuse an attempt that was let in.

@@ -110,7 +110,9 @@ class Adaptive:
 
     def answered(self, key: Hashable, seconds: float, used: int, now: float) -> int | None:
         """An answer began after `seconds`, while `used` slots were taken; the new limit, if it grows."""
-        found = self._meet(key, now)
+        found = self._found.get(key)
+        if found is None or now - found.used > _STALE:
+            found = self._meet(key, now)
         smooth = found.round
         found.round = smooth = seconds if smooth is None else smooth + SMOOTHING * (seconds - smooth)
         if now - found.grown < smooth or 2 * used < found.limit or found.limit >= self._maximum:

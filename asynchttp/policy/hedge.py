@@ -91,11 +91,12 @@ class Tails:
     Every method is O(1) in time and memory; one that meets a new key also forgets at most two that are idle.
     """
 
-    __slots__ = ("_down", "_tails", "_up", "settings")
+    __slots__ = ("_down", "_fixed", "_tails", "_up", "settings")
 
     def __init__(self, settings: Hedge) -> None:
         """Know nothing."""
         self.settings = settings
+        self._fixed = settings.delay
         self._up = 1 + STEP * settings.percentile
         self._down = 1 - STEP * (1 - settings.percentile)
         self._tails: OrderedDict[Hashable, _Tail] = OrderedDict()  # least recently used first
@@ -110,14 +111,14 @@ class Tails:
 
     def delay(self, key: Hashable) -> float | None:
         """Seconds after which an attempt is hedged; None while that is not known."""
-        if self.settings.delay is not None:
-            return self.settings.delay
+        if self._fixed is not None:
+            return self._fixed
         tail = self._tails.get(key)
         return None if tail is None or tail.answers < ENOUGH else tail.delay
 
     def answered(self, key: Hashable, seconds: float, now: float) -> None:
         """An attempt took so long."""
-        if self.settings.delay is not None:
+        if self._fixed is not None:
             return
         tail = self._tails.get(key)
         if tail is None:
@@ -125,13 +126,13 @@ class Tails:
         elif now - tail.used > _STALE:
             tail.used = now
             self._tails.move_to_end(key)
-        if tail.answers < ENOUGH:
+        if tail.answers >= ENOUGH:
+            tail.delay *= self._up if seconds > tail.delay else self._down
+        else:
             # The second slowest of the first 20: one outlier among them would take thousands of answers to come down from.
             tail.answers += 1
             tail.delay = min(tail.slowest, max(tail.delay, seconds))
             tail.slowest = max(tail.slowest, seconds)
-        else:
-            tail.delay *= self._up if seconds > tail.delay else self._down
 
     def lost(self, key: Hashable, seconds: float, now: float) -> None:
         """An attempt would have taken longer than this: it was cancelled, or its clock ran out."""

@@ -1,6 +1,6 @@
 """Timeouts for thousands of calls with one timer.
 
-`asyncio.timeout` costs a timer in the loop's heap for each call. Here deadlines are kept in buckets of 50 ms; one
+`asyncio.timeout` costs a timer in the loop's heap for each call. Here deadlines are kept in buckets, of 50 ms unless said otherwise; one
 timer stands at the earliest bucket that is not empty. Adding and removing are a set operation each, so a deadline that
 never fires, which is nearly all of them, costs next to nothing. It may fire up to one bucket late, never early.
 """
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from asynchttp.runtime.clock import Clock, Handle
 
-RESOLUTION = 0.05
+RESOLUTION = 0.05  # seconds
 _SWEEP = 1024  # buckets, at least, before those that are empty are looked for
-_PER_SECOND = 20  # buckets; a multiplication is quicker than a division
 
 
 class Entry:
@@ -38,13 +37,20 @@ class Deadlines:
 
     `add` and `discard` are O(1), amortised O(log b) for the first deadline of a bucket (b buckets). Memory is that of the
     deadlines that can still fire, however far away those are that were discarded.
+
+    Args:
+        clock: where time comes from.
+        resolution: seconds of a bucket.
     """
 
-    __slots__ = ("_buckets", "_clock", "_due", "_handle", "_heap", "_sweep")
+    __slots__ = ("_buckets", "_clock", "_due", "_handle", "_heap", "_others", "_per_second", "_resolution", "_sweep")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolution: float = RESOLUTION) -> None:
         """Start with no deadline and no timer."""
         self._clock = clock
+        self._resolution = resolution
+        self._per_second = 1 / resolution  # a multiplication is quicker than a division
+        self._others: dict[float, Deadlines] = {}
         self._buckets: dict[int, set[Entry]] = {}
         self._heap: list[int] = []
         self._handle: Handle | None = None
@@ -59,9 +65,16 @@ class Deadlines:
         """The reading of its clock."""
         return self._clock.now()
 
+    def beside(self, resolution: float) -> Deadlines:
+        """Other deadlines, in buckets of `resolution` seconds; the same for all who ask, and closed with these; O(1)."""
+        other = self._others.get(resolution)
+        if other is None:
+            other = self._others[resolution] = Deadlines(self._clock, resolution)
+        return other
+
     def add(self, when: float, callback: Callable[[Any], object], argument: Any) -> Entry:
-        """Call ``callback(argument)`` at `when` or up to `RESOLUTION` later, unless discarded before."""
-        bucket = int(when * _PER_SECOND) + 1
+        """Call ``callback(argument)`` at `when` or up to one bucket later, unless discarded before."""
+        bucket = int(when * self._per_second) + 1
         entry = Entry(callback, argument, bucket)
         entries = self._buckets.get(bucket)
         if entries is None:
@@ -89,6 +102,8 @@ class Deadlines:
             self._handle = None
         self._buckets.clear()
         self._heap.clear()
+        for other in self._others.values():
+            other.close()
 
     def _forget_empty(self) -> None:
         """Drop the buckets whose deadlines were all discarded; with a timeout of a day there would be a million."""
@@ -105,12 +120,12 @@ class Deadlines:
             del self._buckets[heappop(self._heap)]
         if self._heap:
             self._due = self._heap[0]
-            self._handle = self._clock.call_at(self._due * RESOLUTION, self._fire)
+            self._handle = self._clock.call_at(self._due * self._resolution, self._fire)
 
     def _fire(self) -> None:
         self._handle = None
         now = self._clock.now()
-        while self._heap and self._heap[0] * RESOLUTION <= now:
+        while self._heap and self._heap[0] * self._resolution <= now:
             entries = self._buckets.pop(heappop(self._heap))
             for entry in entries:
                 callback, entry.callback = entry.callback, None

@@ -28,6 +28,23 @@ async def test_fires_never_early_and_at_most_one_bucket_late():
 
 
 @in_loop
+async def test_finer_ones_are_shared_and_closed_with_the_others():
+    """`beside` gives deadlines with a resolution of their own, the same to all who ask."""
+    clock = VirtualClock(auto=False)
+    deadlines = Deadlines(clock)
+    fine = deadlines.beside(0.001)
+    fired: list[float] = []
+    assert fine is deadlines.beside(0.001)
+    fine.add(0.0305, lambda _: fired.append(clock.now()), None)
+    fine.add(9, fired.append, None)
+    await clock.advance(1)
+    assert fired == [pytest.approx(0.031)]
+    deadlines.close()
+    await clock.advance(10)
+    assert len(fired) == 1
+
+
+@in_loop
 async def test_discarded_ones_do_not_fire_even_in_their_own_turn():
     """A deadline discarded by another one of the same bucket does not fire; discarding again does nothing."""
     clock = VirtualClock(auto=False)

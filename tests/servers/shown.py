@@ -61,7 +61,15 @@ SHOWN: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
             "runtime/test_portal.py::test_a_fork",
         ),
     ),
-    "S08": ("202 + Retry-After + Location (polling)", "poll with deadline; Location of the same origin", ()),
+    "S08": (
+        "202 + Retry-After + Location (polling)",
+        "poll with deadline; Location of the same origin",
+        (
+            "streams/test_operation.py::test_an_operation_is_polled_until_it_is_over",
+            "streams/test_operation.py::test_a_timeout_is_for_this_wait_alone",
+            "streams/test_operation.py::test_secrets_stay_at_their_origin",
+        ),
+    ),
     "S18": (
         "3 x 503 then 200, 10 000 URLs",
         "all 200 with `budget=None`",

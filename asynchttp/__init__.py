@@ -41,6 +41,7 @@ from asynchttp.policy.rate import RateLimit
 from asynchttp.policy.reconnect import Reconnect
 from asynchttp.policy.retry import IDEMPOTENT, Outcome, Retry
 from asynchttp.policy.sse import Event
+from asynchttp.streams.download import Downloaded
 from asynchttp.streams.events import Events
 from asynchttp.streams.operation import Operation
 from asynchttp.streams.pages import Pages
@@ -142,6 +143,7 @@ __all__ = [
     "Detoured",
     "DigestAuth",
     "Discard",
+    "Downloaded",
     "EarlyHints",
     "Event",
     "Events",

@@ -10,6 +10,7 @@ from asynchttp.batch.launch import launch
 from asynchttp.batch.results import Results
 from asynchttp.batch.work import Sending
 from asynchttp.faces.core import Core
+from asynchttp.faces.downloads import Downloads
 from asynchttp.faces.lasting import Lasting
 from asynchttp.faces.options import FanOutOptions, check_known, signature_of
 from asynchttp.faces.progress import bar
@@ -40,7 +41,7 @@ T = TypeVar("T")
 _FIRST_ERRORS: Final = 100  # errors that `first` keeps: enough to see what is wrong, whatever the number of inputs
 
 
-class Client(Lasting, Verbs, Submitting):
+class Client(Lasting, Downloads, Verbs, Submitting):
     """An asynchronous HTTP client that fans out.
 
     Sends through aiohttp, within limits, with retries, and keeps every outcome. It opens nothing before its first use

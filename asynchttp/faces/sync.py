@@ -15,6 +15,7 @@ from asynchttp.batch.feed import Feed, leave, take
 from asynchttp.batch.results import Facts
 from asynchttp.batch.source import Source
 from asynchttp.faces.client import Client, Failures
+from asynchttp.faces.syncdownloads import SyncDownloads
 from asynchttp.faces.syncfuture import Links, SyncSubmitting
 from asynchttp.faces.synclasting import SyncLasting
 from asynchttp.faces.syncstream import SyncStreamResponse
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asynchttp.batch.fanout import FanOut
+    from asynchttp.batch.results import Results
     from asynchttp.faces.options import CallOptions, ClientOptions, FanOutOptions
     from asynchttp.transports.stream import StreamResponse
     from asynchttp.values.into import Into
@@ -45,7 +47,7 @@ _HASTE: Final = 0.001  # seconds of reading, after which it is time to look for 
 _PLAIN: Final = (list, tuple, range, dict, set, frozenset, deque)
 
 
-class SyncClient(SyncLasting, SyncVerbs, SyncSubmitting):
+class SyncClient(SyncLasting, SyncDownloads, SyncVerbs, SyncSubmitting):
     """`Client` for code that does not await: the same arguments and verbs, and each call waits for its answer.
 
     It has one event loop in one daemon thread of its own, started by the first call; on uvloop where that is installed.
@@ -153,13 +155,16 @@ class SyncClient(SyncLasting, SyncVerbs, SyncSubmitting):
         raise failures.error(results.finished)
 
     def _fan_out(self, inputs: Any, ordered: bool, options: Any, into: Any) -> SyncResults[Any]:
+        return self._launch(inputs, ordered, lambda source: self._client._fan_out(source, ordered, options, into))
+
+    def _launch(self, inputs: Any, ordered: bool, make: Callable[[Source], Results[Any]]) -> SyncResults[Any]:
         source = Source(inputs, ordered=ordered)
         iterator, feed = source.iterator, None
         if iterator is not None and type(inputs) not in _PLAIN:
             feed = source.async_iterator = Feed(self._portal.post)
             source.iterator = None
         # Made there, so that closing at the same time finds it.
-        fanout = self._portal.call(lambda: self._client._fan_out(source, ordered, options, into)._fanout)
+        fanout = self._portal.call(lambda: make(source)._fanout)
         return SyncResults(fanout, self._portal, feed, None if feed is None else iterator)
 
     # ── life ─────────────────────────────────────────────────────────────────

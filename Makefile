@@ -20,7 +20,7 @@ RUN_STAMP := $(VENV)/.asynchttp-run
 DEV_STAMP := $(VENV)/.asynchttp-dev
 BENCH_STAMP := $(VENV)/.asynchttp-bench
 
-.PHONY: help setup demo test lint types cover docs bench soak format clean
+.PHONY: help setup demo tour test lint types cover docs bench soak format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,9 @@ setup: $(DEV_STAMP)  ## an environment in .venv with everything below
 
 demo: $(RUN_STAMP)  ## 10 000 URLs against servers that misbehave, on this machine
 	$(PY) -m examples.demo $(ARGS)
+
+tour: $(RUN_STAMP)  ## exchanges that last, a few lines each: events, a WebSocket, an operation, pages
+	$(PY) -m examples.tour $(ARGS)
 
 test: $(DEV_STAMP)  ## the tests
 	$(PY) -m pytest $(ARGS)

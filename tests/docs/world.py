@@ -5,6 +5,7 @@ for its default transport. Only requests to this machine, where a page starts a 
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,7 @@ class Hosts:
     def __init__(self) -> None:
         """Nothing was asked yet."""
         self._flaky = 0
+        self._lists = Lists()
 
     async def answer(self, request: asynchttp.Request) -> asynchttp.Response:  # noqa: PLR0911, PLR0912  one line an answer
         """One answer; anything but a known path is a 404."""
@@ -78,6 +80,8 @@ class Hosts:
                 return self._prices(request)
             case "POST", ("complete",):
                 return _events('data: {"text": "Hello"}\n\ndata: [DONE]\n\n')
+            case _, (("reports" | "jobs" | "events-log" | "numbered"), *_):
+                return self._lists.answer(request)
             case "GET", ("export",):
                 return asynchttp.Response(200, text="first line\nsecond line\nthird line\n")
             case "GET", ("flaky",):
@@ -99,6 +103,36 @@ class Hosts:
         both = ['retry: 1\nid: 1\ndata: {"eur": 99}\n\n', 'id: 2\nevent: sale\ndata: {"eur": 98}\n\n']
         rest = both[int(request.headers.get("Last-Event-ID", 0)) :]
         return _events("".join(rest)) if rest else asynchttp.Response(204)
+
+
+class Lists:
+    """Reports that are ready at the second poll, and lists in pages."""
+
+    def __init__(self) -> None:
+        """No report was asked for."""
+        self._polls: dict[str, int] = {}
+
+    def answer(self, request: asynchttp.Request) -> asynchttp.Response:  # noqa: PLR0911  one line an answer
+        """One answer."""
+        match request.method, request.url.parts[1:]:
+            case "POST", ("reports",):
+                year = json.loads(request.body if isinstance(request.body, bytes) else b"")["year"]
+                return asynchttp.Response(202, headers={"Location": f"/jobs/{year}"})
+            case "DELETE", ("jobs", _):
+                return asynchttp.Response(204)
+            case "GET", ("jobs", year):
+                self._polls[year] = self._polls.get(year, 0) + 1
+                if self._polls[year] == 1 and year != "2023":  # its client is another one
+                    return asynchttp.Response(202)
+                return asynchttp.Response(200, json={"year": int(year)})
+            case "GET", ("events-log",) if "after" in request.url.query:
+                return asynchttp.Response(200, json=["c"])
+            case "GET", ("events-log",):
+                return asynchttp.Response(200, json=["a", "b"], headers={"Link": '<?after=b>; rel="next"'})
+            case "GET", ("numbered",):
+                start = 2 * int(request.url.query["page"]) - 1
+                return asynchttp.Response(200, json={"data": [1, 2, 3, 4, 5][start - 1 : start + 1]})
+        return asynchttp.Response(404)
 
 
 def _events(text: str) -> asynchttp.Response:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import functools
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from asynchttp import engine
 from asynchttp.transports.aiohttp import AiohttpTransport
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # Each is made as `engine.default_transport` is called.
-LANES: Final = {"direct": AiohttpTransport, "session": functools.partial(AiohttpTransport, direct=False)}
+LANES: Final[dict[str, Callable[[], AiohttpTransport]]] = {
+    "direct": AiohttpTransport,
+    "session": functools.partial(AiohttpTransport, direct=False),
+}
 
 
 @pytest.fixture(params=sorted(LANES))

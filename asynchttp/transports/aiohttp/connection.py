@@ -152,7 +152,7 @@ class Connection(WatchedProtocol):
             self._should_close = True
         self._left = length
         room = self._room
-        if room is not None and (length > room or (length and CONTENT_ENCODING in headers)):
+        if room is not None and (length > room or (self.framing == "length" and CONTENT_ENCODING in headers)):
             self._room = room = None  # it is read piece by piece
         if room is not None and end + length == len(data):
             self._left = 0

@@ -10,6 +10,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from multidict import CIMultiDict
 
 from asynchttp.policy.followup import stays
 from asynchttp.runtime.call import call_of
@@ -23,6 +24,8 @@ from asynchttp.values.errors import ProxyError
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Collection
+
+    from multidict import CIMultiDictProxy
 
     from asynchttp.runtime.call import Watch
     from asynchttp.values.request import Request
@@ -94,7 +97,7 @@ class SessionLane:
         return _answer(request, answer, wire, upload)
 
     def _options(self, request: Request, watch: Watch | None) -> tuple[Upload | None, dict[str, Any]]:
-        options: dict[str, Any] = {"headers": request.headers}
+        options: dict[str, Any] = {"headers": _in_one_spelling(request.headers)}
         if not self._owned:
             # What the session was told for its own callers; here the layers above decide it.
             options["auto_decompress"] = options["raise_for_status"] = False
@@ -107,6 +110,13 @@ class SessionLane:
             return None, options
         options["data"] = upload = Upload(body, watch)
         return upload, options
+
+
+def _in_one_spelling(headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str] | CIMultiDict[str]:
+    """Each name as it was spelled first: of two spellings aiohttp would let the second replace the first."""
+    names: dict[str, str] = {}
+    lines = [(names.setdefault(name.lower(), name), value) for name, value in headers.items()]
+    return headers if len(names) == len(lines) else CIMultiDict(lines)
 
 
 def _bound(session: aiohttp.ClientSession, request: Request, first: Request) -> set[str]:

@@ -58,6 +58,19 @@ async def test_secrets_of_a_users_session_stay_with_their_origin():
     assert len(seen) == 3  # the session's own middlewares count on each hop
 
 
+async def test_a_name_in_two_spellings():
+    """Both lines are sent, in the spelling of the first; aiohttp by itself lets the second replace the first."""
+    pairs = [("X-A", "1"), ("X-B", "2"), ("x-a", "3")]
+    async with (
+        RawServer(KEPT) as server,
+        aiohttp.ClientSession(headers={"X-A": "0"}) as session,
+        asynchttp.Client(session=session) as client,
+    ):
+        await client.get(server.url, headers=pairs)
+    sent = [pair for pair in server.requests[0].headers if pair[0].lower().startswith("x-")]
+    assert sorted(sent) == [("X-A", "1"), ("X-A", "3"), ("X-B", "2")]
+
+
 async def test_cookies_of_a_users_session():
     """Its jar gives and takes cookies."""
     async with RawServer([Repeat((ReadRequest(), Send(answer(b"", b"Set-Cookie: a=1"))))]) as server:

@@ -1,4 +1,4 @@
-"""The session lane by itself: what it opens and closes, what it asks of a session, what it refuses in an answer."""
+"""The transport: what it opens and closes, what it asks of a session, and which lane it chooses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from asynchttp.policy.followup import Redirects
 from asynchttp.policy.proxies import Proxies
 from asynchttp.runtime.call import Call, attach
 from asynchttp.transports.aiohttp import AiohttpTransport
-from asynchttp.transports.aiohttp.answer import MAX_HEAD
 from asynchttp.transports.aiohttp.pool import TCP, Unix
 from asynchttp.values.timeout import Clocks
-from tests.servers.faults import OK, answer, bare, chunked
-from tests.servers.raw import Fin, RawServer, ReadRequest, Repeat, Rst, Send, Stall, Wait
+from tests.servers.faults import OK, answer, bare
+from tests.servers.raw import Fin, RawServer, ReadRequest, Repeat, Send, Stall, Wait
 
 if TYPE_CHECKING:
     from asynchttp import StreamResponse
@@ -106,7 +105,10 @@ async def test_a_users_session_is_told_and_kept():
             raise aiohttp.ClientConnectionError("no")
 
     session: Any = Session()
-    for transport in (AiohttpTransport(session=session, proxies=Proxies.every("http://p.invalid")), AiohttpTransport(session=session)):
+    for transport in (
+        AiohttpTransport(session=session, proxies=Proxies.every("http://p.invalid")),
+        AiohttpTransport(session=session),
+    ):
         with pytest.raises(asynchttp.NetworkError):
             await transport.send(asked("http://x.invalid/"))
         await transport.aclose()
@@ -115,83 +117,6 @@ async def test_a_users_session_is_told_and_kept():
         assert (options["auto_decompress"], options["raise_for_status"], options["allow_redirects"]) == (False,) * 3
         assert "User-Agent" in options["skip_auto_headers"]
         assert (options["timeout"].connect, options["timeout"].sock_read, options["timeout"].total) == (1, 1, None)
-
-
-@pytest.mark.parametrize(
-    ("method", "data", "framing"),
-    [
-        ("GET", answer(b"x"), "length"),
-        ("GET", chunked(b"1\r\nx\r\n0\r\n\r\n"), "chunked"),
-        ("GET", bare(b"Connection: close", body=b"x"), "close"),
-        ("HEAD", bare(b"Content-Length: 1"), "none"),
-        ("GET", bare(status=b"HTTP/1.1 204 No Content"), "none"),
-        ("GET", bare(b"Content-Length: 1", status=b"HTTP/1.1 304 Not Modified"), "none"),
-    ],
-)
-async def test_framing(method, data, framing):
-    """How the end of the body is known (RFC 9112, 6.3)."""
-    transport = AiohttpTransport()
-    async with RawServer([ReadRequest(), Send(data), Wait(0.01), Fin()]) as server:
-        stream = await transport.send(asked(server.url, method))
-        assert stream.framing == framing
-        assert await content(stream) == (b"" if framing == "none" else b"x")
-        await transport.aclose()
-
-
-@pytest.mark.parametrize(
-    ("data", "kind", "says"),
-    [
-        (answer(status=b"HTTP/2.0 200 OK"), asynchttp.ProtocolError, r"HTTP/2\.0"),
-        (bare(b"Upgrade: x", b"Connection: upgrade", status=b"HTTP/1.1 101 Switching"), asynchttp.ProtocolError, "101"),
-        (bare(b"Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"), asynchttp.ProtocolError, "gzip, chunked"),
-        (
-            answer(b"ok", *[b"X-%d: " % number + b"a" * 7000 for number in range(10)]),
-            asynchttp.HeadersTooLarge,
-            str(MAX_HEAD),
-        ),
-    ],
-)
-async def test_what_aiohttp_lets_through_and_we_do_not(data, kind, says):
-    """A `ProtocolError` that says what; its connection is closed, also where the whole answer is there already."""
-    transport = AiohttpTransport()
-    async with RawServer([ReadRequest(), Send(data), Stall()]) as server:
-        with pytest.raises(kind, match=says) as caught:
-            await transport.send(asked(server.url))
-        assert caught.value.sent
-        await server.settled()
-        await transport.aclose()
-
-
-async def test_large_bodies_are_no_large_headers():
-    """The head alone counts, however much of the body came with it."""
-    transport = AiohttpTransport()
-    async with RawServer([ReadRequest(), Send(answer(b"x" * 3 * MAX_HEAD)), Stall()]) as server:
-        assert len(await content(await transport.send(asked(server.url)))) == 3 * MAX_HEAD
-        await transport.aclose()
-
-
-@pytest.mark.parametrize("end", [Fin(), Rst()])
-@pytest.mark.parametrize(
-    ("data", "expected"), [(bare(b"Content-Length: 9", body=b"abc"), 9), (chunked(b"3\r\nabc\r\n"), None)]
-)
-async def test_a_cut_body_tells_its_sizes(data, expected, end):
-    """Rule 39: `received` and `expected` are facts, and in the sentence."""
-    transport = AiohttpTransport()
-    async with RawServer([ReadRequest(), Send(data), Wait(0.01), end]) as server:
-        with pytest.raises(asynchttp.TruncatedResponse, match="3 of 9 bytes" if expected else "3 bytes") as caught:
-            await content(await transport.send(asked(server.url)))
-        assert (caught.value.received, caught.value.expected, caught.value.part) == (3, expected, "body")
-        await transport.aclose()
-
-
-async def test_a_close_delimited_body_that_was_reset():
-    """aiohttp takes it for whole; the cause is what ended the connection."""
-    transport = AiohttpTransport()
-    async with RawServer([ReadRequest(), Send(bare(body=b"abc")), Wait(0.01), Rst()]) as server:
-        with pytest.raises(asynchttp.TruncatedResponse, match=r"cut before .*3 bytes") as caught:
-            await content(await transport.send(asked(server.url)))
-        assert isinstance(caught.value.__cause__, ConnectionResetError)
-        await transport.aclose()
 
 
 @pytest.mark.parametrize("when", ["headers", "body"])

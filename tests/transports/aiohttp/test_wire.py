@@ -1,55 +1,21 @@
-"""Rules 3, 4, 38 and 39 on the connection: what arrived, how it ended, which are kept and which is given up."""
+"""Rules 3, 4, 38 and 39 on the connection: what arrived, and how it ended."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from aiohttp.http_exceptions import BadHttpMessage
 
-from asynchttp.transports.aiohttp.pool import TCP, Unix
-from asynchttp.transports.aiohttp.wire import MAX_INTERIM, WIRE, AttemptWire, WatchedProtocol
+from asynchttp.transports.aiohttp.wire import MAX_INTERIM, AttemptWire, WatchedProtocol
 from tests.servers.faults import OK
-from tests.servers.raw import Fin, RawServer, ReadRequest, Repeat, Send, Stall
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from tests.transports.aiohttp.wires import Wires
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("nothing_left")]
-
-KEPT: list[Any] = [Repeat((ReadRequest(), Send(OK)))]
-
-
-class Wires(asyncio.Transport):
-    """A transport that does nothing but remember."""
-
-    def __init__(self, tls: Any = None, unsent: int = 0) -> None:
-        super().__init__({"ssl_object": tls})
-        self.unsent = unsent
-        self.did: list[str] = []
-
-    def get_write_buffer_size(self) -> int:
-        return self.unsent
-
-    def is_closing(self) -> bool:
-        return bool(self.did)
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.did.append("close")
-
-    def abort(self) -> None:
-        self.did.append("abort")
 
 
 def protocol(transport: Wires | None = None, kept: Any = None) -> WatchedProtocol:
@@ -194,140 +160,3 @@ class TestProtocol:
         watched.wait()
         watched._on_read_timeout()
         assert isinstance(watched.exception(), aiohttp.SocketTimeoutError)
-
-
-@pytest_asyncio.fixture
-async def session(nothing_left) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(connector=TCP(idle=2, limit=0)) as ours:
-        yield ours
-    await asyncio.sleep(0)
-
-
-async def ask(session: aiohttp.ClientSession, url: str, *, fresh: bool = False) -> AttemptWire:
-    """One request, as the transport makes it; what its connector told."""
-    wire = AttemptWire(fresh=fresh)
-    token = WIRE.set(wire)
-    try:
-        async with session.get(url) as answer:
-            await answer.read()
-    finally:
-        WIRE.reset(token)
-    return wire
-
-
-def kept(session: aiohttp.ClientSession) -> int:
-    connector: Any = session.connector
-    assert len(connector._kept) == sum(map(len, connector._conns.values()))
-    return len(connector._kept)
-
-
-class TestConnector:
-    async def test_tells_what_it_did(self, session):
-        """New or reused, how long it took, and which connection."""
-        async with RawServer(KEPT) as server:
-            first, second = await ask(session, server.url), await ask(session, server.url)
-            fresh = await ask(session, server.url, fresh=True)
-        assert [(w.asked, w.connected, w.reused) for w in (first, second, fresh)] == [
-            (True, True, False),
-            (True, True, True),
-            (True, True, False),
-        ]
-        assert first.connection == second.connection != fresh.connection
-        assert [w.connect is not None for w in (first, second, fresh)] == [True, False, True]
-
-    async def test_a_request_that_is_not_ours(self, session):
-        """Somebody else's request over the same connector is served, untold, and its connection is kept as any other."""
-        async with RawServer(KEPT) as server:
-            async with session.get(server.url) as answer:
-                assert await answer.read() == b"ok"
-            assert (await ask(session, server.url)).reused
-            async with session.get(server.url) as answer:
-                assert await answer.read() == b"ok"
-            assert kept(session) == 1
-            assert len(server.connections) == 1
-
-    async def test_a_failed_connection_tells_that_it_was_asked(self, session):
-        """Nothing was connected, so nothing was sent."""
-        wire = AttemptWire(fresh=False)
-        token = WIRE.set(wire)
-        with pytest.raises(aiohttp.ClientConnectorError):
-            await session.get("http://127.0.0.1:9/")
-        WIRE.reset(token)
-        assert (wire.asked, wire.connected, wire.protocol) == (True, False, None)
-
-    async def test_the_longest_unused_goes(self, session):
-        """Over all origins, one for each that comes too many."""
-        async with RawServer(KEPT) as one, RawServer(KEPT) as two, RawServer(KEPT) as three:
-            for server in (one, two, one, three):
-                await ask(session, server.url)
-            await two.settled()
-            assert (one.open, three.open, kept(session)) == (1, 1, 2)
-
-    async def test_several_of_one_origin(self, session):
-        """The bound holds within an origin too, and the order of their use decides."""
-        async with RawServer(KEPT) as server, RawServer(KEPT) as other:
-            await asyncio.gather(*[ask(session, server.url) for _ in range(4)])
-            assert kept(session) == 2
-            await ask(session, other.url)
-            assert kept(session) == 2
-            await ask(session, server.url)
-            assert len(server.connections) == 4
-
-    async def test_what_closes_is_not_kept(self, session):
-        """Neither an answer that says so nor a server that goes."""
-        closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        async with RawServer([ReadRequest(), Send(closing), Stall()]) as server:
-            await ask(session, server.url)
-            await server.settled()
-            assert kept(session) == 0
-        async with RawServer([ReadRequest(), Send(OK), Fin()]) as server:
-            await ask(session, server.url)
-            await server.settled()
-            for _ in range(20):
-                await asyncio.sleep(0.001)
-            connector: Any = session.connector
-            assert len(connector._kept) == 0
-
-    async def test_a_connector_that_closes_keeps_nothing(self):
-        """An answer that ends after the close gives its connection to nobody."""
-        connector = TCP(idle=2, limit=0)
-        session = aiohttp.ClientSession(connector=connector)
-        async with RawServer(KEPT) as server:
-            answer = await session.get(server.url)
-            await session.close()
-            answer.release()
-            await server.settled()
-            assert not connector._kept
-
-    async def test_protocols_of_another_make_are_served(self, session):
-        """A factory that a user's patch replaced tells nothing, and the request is served."""
-        from aiohttp.client_proto import ResponseHandler
-
-        connector: Any = session.connector
-        loop = asyncio.get_running_loop()
-        connector._factory = lambda: ResponseHandler(loop)
-        connector._idle = 2
-        async with RawServer([ReadRequest(), Send(OK), Fin()]) as server:
-            wire = await ask(session, server.url)
-            assert (wire.connected, wire.protocol, wire.connection) == (True, None, None)
-            await server.settled()
-
-    async def test_unix_sockets(self, tmp_path):
-        """The same eyes over a unix socket."""
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            for _ in range(2):
-                await reader.readuntil(b"\r\n\r\n")
-                writer.write(OK)
-            await reader.read()
-            writer.close()
-
-        path = str(tmp_path / "s")
-        async with (
-            await asyncio.start_unix_server(serve, path),
-            aiohttp.ClientSession(connector=Unix(path, idle=1, limit=0)) as session,
-        ):
-            first, second = await ask(session, "http://x.invalid/"), await ask(session, "http://x.invalid/")
-            assert (first.reused, second.reused) == (False, True)
-            await session.close()
-            await asyncio.sleep(0.01)

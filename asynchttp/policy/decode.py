@@ -13,6 +13,8 @@ from asynchttp.values.errors import DecodeError, TruncatedResponse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What zlib says when the data is whole and its trailer (RFC 1952, 2.3.1; RFC 1950, 2.2) does not fit.
+_CHECKS: Final = ("incorrect data check", "incorrect length check")
 #: More than this many codings on one body is an attack, not a format (curl allows five too).
 MAX_CODINGS: Final = 5
 #: Decoded bytes per received byte; deflate itself cannot exceed 1032. Below the floor nothing is refused.
@@ -329,6 +331,9 @@ class _Zstd:
 
 
 def _corrupt(coding: str, why: object) -> DecodeError:
+    if str(why).endswith(_CHECKS):
+        msg = f"the body was damaged on its way: all of its {coding} data came, and its checksum is wrong: {why}"
+        return DecodeError(msg, sent=True, damaged=True)
     return DecodeError(f"the body is not valid {coding} data although its Content-Encoding says so: {why}", sent=True)
 
 

@@ -279,7 +279,11 @@ def _objection(retry: Retry, outcome: Outcome, *, asked: bool) -> str | None:
     """Why it cannot be sent again, whatever the wait; None if it can. `asked`: the user wants it to be."""
     if not _is_retryable(retry, outcome, asked=asked):
         return NOT_RETRYABLE
-    if outcome.error is None and outcome.status in _ONCE and outcome.status in outcome.seen:
+    if outcome.error is None:
+        again = outcome.status in _ONCE and outcome.status in outcome.seen
+    else:
+        again = isinstance(outcome.error, DecodeError) and outcome.retries > 0  # twice damaged is no accident
+    if again:
         return ONCE_ONLY
     if not asked and not _is_safe(retry, outcome):
         return NOT_IDEMPOTENT
@@ -295,7 +299,7 @@ def _is_retryable(retry: Retry, outcome: Outcome, *, asked: bool) -> bool:
     error = outcome.error
     if error is None:
         return outcome.status in retry.statuses or (asked and outcome.status != 501)
-    if isinstance(error, _NEVER):
+    if isinstance(error, _NEVER) and not (isinstance(error, DecodeError) and error.damaged):
         return False
     if asked:
         return True

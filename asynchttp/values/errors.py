@@ -122,14 +122,15 @@ class CertificateError(TLSError):
 
 
 class ProxyError(ConnectError):
-    """The proxy refused or broke the connection; `status` is what it answered, if it did."""
+    """The proxy refused or broke the connection; `status` is what it answered, if it did, `garbled` that it was no HTTP."""
 
     status: int | None = None
+    garbled: bool = False
 
     @property
     def retryable(self) -> bool:  # type: ignore[override]
         """An unreachable or overloaded proxy may recover; one that says no will say it again."""
-        return self.status is None or self.status in {502, 503, 504}
+        return not self.garbled and (self.status is None or self.status in {502, 503, 504})
 
 
 class NetworkError(TransportError):
@@ -248,10 +249,17 @@ class InvalidRedirect(RedirectError):
 class DecodeError(RequestError):
     """The body is not what its headers say, or not what was asked for: content coding, charset, format or type.
 
-    `path` says where in a JSON body what does not fit its type stands: ``$.users[0].age``.
+    `path` says where in a JSON body what does not fit its type stands: ``$.users[0].age``. `damaged` is True where all of
+    the body came and its checksum is wrong: something on the way changed it, so it is tried again once.
     """
 
     path: str | None = None
+    damaged: bool = False
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]
+        """Another copy may arrive whole; what the server sends wrong, it sends wrong again."""
+        return self.damaged
 
 
 class BodyTooLarge(RequestError):

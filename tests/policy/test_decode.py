@@ -136,8 +136,9 @@ def test_a_wrong_check_sum_is_an_error(name, tail):
     coding, encode = ENCODERS[name]
     data = bytearray(encode(HELLO))
     data[-tail] ^= 1
-    with pytest.raises(DecodeError, match="incorrect data check"):
+    with pytest.raises(DecodeError, match="incorrect data check") as caught:
         decode(coding, bytes(data))
+    assert caught.value.damaged
 
 
 @pytest.mark.parametrize("cut", [None, 1, 25])

@@ -157,7 +157,8 @@ def test_other_statuses_are_retried_as_often_as_attempts_allow():
         (errors.TooManyRedirects("11"), False, False),  # R01
         (errors.UnsafeRedirect("file:"), False, False),  # R04, R05, R15
         (errors.InvalidRedirect("[::1"), False, False),  # R06 to R08
-        (errors.DecodeError("no gzip"), False, False),  # G01, G03, G04, G09
+        (errors.DecodeError("no gzip"), False, False),  # G01, G04, G09
+        (errors.DecodeError("wrong checksum", damaged=True, sent=True), True, False),  # G03
         (errors.BodyTooLarge("30 MB"), False, False),  # B17, G08
         (errors.StreamConsumed("read"), False, False),
         (errors.CircuitOpen("open"), False, False),
@@ -176,6 +177,12 @@ def test_each_error_for_get_and_post(error, get, post):
     assert judge("POST", error=error, keyed=True) == (again if get else Stop("not retryable"))
     no = "not idempotent" if get else "not retryable"
     assert judge("POST", error=error) == (again if post else Stop(no))
+
+
+def test_a_damaged_body_is_asked_for_once_more():
+    """G03: one wrong checksum may be an accident on the way; after another retry it is none."""
+    damaged = errors.DecodeError("wrong checksum", damaged=True, sent=True)
+    assert judge(error=damaged, retries=1) == Stop("once only")
 
 
 def test_after_a_timeout_the_budget_asks_more():

@@ -66,16 +66,8 @@ EXPLAINED: Final = {
     "E12": "As E11.",
     "E13": "As E11.",
     "E15": "As E11.",
-    "G03": "The list would try a GET once more; damaged content is not tried again here.",
-    "P01d": "A proxy that speaks no HTTP is told as any server that does not.",
-    "P01e": "Not there yet: aiohttp tells that the connection was lost, not whose it was. It is tried again, as listed.",
-    "P01f": "As P01d.",
-    "P01g": "As P01e.",
     "S14": "413 is not among the `statuses` that are tried again by default; in those of a `Retry`, it is with the header alone.",
-    "T05": "With `tls=` as the path of a CA bundle. Without it the context is aiohttp's, which takes such a name from a root that the system trusts.",
-    "T13": "asyncio reports it as a reset, with nothing that says TLS. It is tried again, as listed.",
-    "T16": "Not there yet: the hint, and a GET is tried again, because aiohttp tells no more than that the server closed.",
-    "T17": "Not there yet: TLS 1.3 refuses once the request may be on its way, and the alert is taken for a lost connection; a GET is tried again.",
+    "T16": "The error has the hint. A GET is tried again all the same: the server just closes, which servers of plain HTTP do too.",
 }
 
 
@@ -190,6 +182,8 @@ def _ours_of(error: asynchttp.HTTPError) -> str:
             return "temporary" if error.temporary else "permanent"
         case asynchttp.ReadTimeout() | asynchttp.AttemptTimeout():
             return f"{error.phase}"
+        case asynchttp.TLSError(cut=True):
+            return "cut"
         case asynchttp.ConnectError(local=True):
             return "local"
     return ""

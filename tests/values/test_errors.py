@@ -150,6 +150,8 @@ def test_retryable_depends_on_facts_where_it_must():
     assert [asynchttp.ProxyError("x", status=status).retryable for status in (None, 407, 502, 503, 504)] == [
         True, False, True, True, True,
     ]  # fmt: skip
+    assert not asynchttp.ProxyError("x", garbled=True).retryable
+    assert asynchttp.DecodeError("x", damaged=True).retryable
 
 
 @each_error

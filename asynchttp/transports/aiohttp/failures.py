@@ -76,7 +76,9 @@ def translate(  # noqa: PLR0911  one return for each kind of error
 def through(failure: HTTPError) -> HTTPError:
     """A failure before there was a connection, where a proxy stands between: what is not about TLS or a name is its."""
     plain = type(failure) in {ConnectError, ServerDisconnected, TransportError} or isinstance(failure, ProtocolError)
-    return ProxyError(f"the proxy gave no connection: {failure.message}") if plain else failure
+    if not plain:
+        return failure
+    return ProxyError(f"the proxy gave no connection: {failure.message}", garbled=isinstance(failure, ProtocolError))
 
 
 def masked(error: BaseException) -> BaseException:

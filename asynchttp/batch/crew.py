@@ -108,11 +108,15 @@ class Crew:
         assert task is not None
         guard = self._guards[task]
         ready = self.ready
+        work = self._work
         units = 0
         while True:
             while ready:
                 unit = self.running[task] = ready.popleft()
-                result = await self._run(unit, guard)
+                try:
+                    result = await work.run(unit)
+                except asyncio.CancelledError as error:
+                    result = self._interrupted(unit, guard, error)
                 self.running[task] = None
                 self._finish(unit, result)
                 if task.cancelling():  # cancelled, and the unit finished all the same
@@ -126,21 +130,19 @@ class Crew:
             self._idle.append(waiter)
             await waiter
 
-    async def _run(self, unit: Unit, guard: Guard) -> Result[Any]:
-        try:
-            return await self._work.run(unit)
-        except asyncio.CancelledError as error:
-            now = self._work.clock.now()
-            reason = guard.reason
-            if reason is not None:
-                guard.release()
-                return unfinished(unit, str(reason), now, started=True)
-            if guard.task.cancelling():
-                raise
-            # Not ours: something inside raised it. It is this item's outcome and must not end the others.
-            result = unfinished(unit, "cancelled", now, started=True)
-            result.error = error
-            return result
+    def _interrupted(self, unit: Unit, guard: Guard, error: asyncio.CancelledError) -> Result[Any]:
+        """The result of a unit that ended by a cancellation; raises it if it is the worker's."""
+        now = self._work.clock.now()
+        reason = guard.reason
+        if reason is not None:
+            guard.release()
+            return unfinished(unit, str(reason), now, started=True)
+        if guard.task.cancelling():
+            raise error
+        # Not ours: something inside raised it. It is this item's outcome and must not end the others.
+        result = unfinished(unit, "cancelled", now, started=True)
+        result.error = error
+        return result
 
     def _gone(self, task: asyncio.Task[None]) -> None:
         unit = self.running.pop(task)

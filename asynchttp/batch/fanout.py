@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from asynchttp.batch.crew import Crew, current_task
 from asynchttp.batch.intake import Intake
 from asynchttp.batch.work import Unit, bad_item, unfinished
-from asynchttp.policy.admission import Group, Ticket
+from asynchttp.policy.admission import Group
 from asynchttp.policy.failures import MaxFailures
 from asynchttp.policy.portion import Portion
 from asynchttp.policy.reorder import Window
@@ -71,6 +71,9 @@ class FanOut:
         self.started = False
         self.ended: str | None = None  # why intake was stopped for good, if it was
         self._deadlines = deadlines
+        self._admission = work.gate.admission
+        self._now = work.clock.now
+        self._wake_unit = self._admitted
         self._buffer = buffer
         self._lookahead = lookahead
         self._most = lookahead + width  # read and not finished, those that sleep between two attempts included
@@ -109,10 +112,8 @@ class FanOut:
         if not self.started:
             self._start()
         while True:
-            result = self._window.take()
+            result = self.taken()
             if result is not None:
-                if self.group.paused and self.ended is None:
-                    self._balance()
                 return result
             if self.done:
                 await self.aclose()
@@ -121,6 +122,13 @@ class FanOut:
                     raise failure
                 return None
             await self._wait()
+
+    def taken(self) -> Result[Any] | None:
+        """The next result, if it is there."""
+        result = self._window.take()
+        if result is not None and self.group.paused and self.ended is None:
+            self._balance()
+        return result
 
     async def _wait(self) -> None:
         if self._taker is not None:
@@ -170,7 +178,7 @@ class FanOut:
         tag = None
         if self._intake.source.tagged:
             tag, item = item
-        unit = Unit(self.pulled, item, self.work.clock.now(), tag)
+        unit = Unit(self.pulled, item, self._now(), tag, group=self.group, wake=self._wake_unit)
         self.pulled += 1
         self.pending += 1
         try:
@@ -179,20 +187,17 @@ class FanOut:
             self._finish(bad_item(unit, error))
             return
         unit.held = not self._portion.enter(unit.key, unit.priority, unit.index, unit)
-        if unit.held or not self._enter(unit, self.group):
+        if unit.held or not self._enter(unit):
             if self._parked is not None:
                 self._parked[unit.index] = unit
             if unit.queue is not None:
                 unit.timer = self._deadlines.add(unit.since + unit.queue, self._overdue, unit)
 
-    def _enter(self, unit: Unit, group: Group) -> bool:
+    def _enter(self, unit: Unit) -> bool:
         """Queue for a slot; True when it is there at once."""
-        ticket = unit.ticket = Ticket(unit.key, group, unit.priority, wake=self._admitted, owner=unit)
-        if unit.request is not None:
-            ticket.cost = unit.request.cost
-        admitted = self.work.gate.admission.enter(ticket)
+        admitted = self._admission.enter(unit)
         if admitted:
-            self._admitted(ticket)
+            self._admitted(unit)
         return admitted
 
     def _leave(self, unit: Unit) -> None:
@@ -201,15 +206,15 @@ class FanOut:
             if next_.held:  # not one that is overdue, or that was let in out of turn
                 next_.held = False
                 if self.ended is None:
-                    self._enter(next_, self.group)
+                    self._enter(next_)
                 break
 
     # ── let in, run, finish ──────────────────────────────────────────────────
 
-    def _admitted(self, ticket: Ticket) -> None:
-        unit: Unit = ticket.owner
-        self._unpark(unit)
-        unit.queued = self.work.clock.now() - unit.since
+    def _admitted(self, unit: Unit) -> None:
+        if self._parked or unit.timer is not None:
+            self._unpark(unit)
+        unit.queued = self._now() - unit.since
         self._crew.add(unit)
 
     def _unpark(self, unit: Unit) -> None:
@@ -229,8 +234,7 @@ class FanOut:
         if unit.held:
             unit.held = False
             return
-        assert unit.ticket is not None
-        self.work.gate.withdraw(unit.ticket)
+        self.work.gate.withdraw(unit)
         self._leave(unit)
 
     def _ran(self, unit: Unit, result: Result[Any]) -> None:
@@ -296,7 +300,8 @@ class FanOut:
             del self._parked[unit.index]
             self._withdraw(unit)
             self._portion.enter(unit.key, _EXPRESS, unit.index, unit)
-            self._enter(unit, group.express)
+            unit.group, unit.state = group.express, "new"
+            self._enter(unit)
 
     # ── endings ──────────────────────────────────────────────────────────────
 
@@ -311,7 +316,7 @@ class FanOut:
         gate.pause(self.group)  # a slot that is given back here must not let the next one in
         parked = (*gate.admission.parked(self.group), *gate.admission.parked(self.group.express))
         # In the express, what is not a unit is an attempt of a call that runs.
-        queued = (ticket.owner for ticket in parked if isinstance(ticket.owner, Unit))
+        queued = (ticket for ticket in parked if isinstance(ticket, Unit))
         held = [unit for unit in self._portion.withdraw() if unit.held]
         for unit in [*ready, *queued, *held]:
             self._unpark(unit)

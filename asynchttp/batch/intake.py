@@ -83,8 +83,9 @@ class Intake:
             raise error
 
     def _pull(self, iterator: Iterator[Any]) -> None:
-        for _ in range(_PULLS):
-            if self.exhausted or self._stopped or self._reader.room <= 0:
+        room = self._reader.room
+        for _ in range(min(room, _PULLS)):
+            if self.exhausted or self._stopped:
                 return
             try:
                 item = next(iterator)
@@ -96,7 +97,8 @@ class Intake:
                     raise
             else:
                 self._accept(item)
-        asyncio.get_running_loop().call_soon(self.fill)
+        if self._reader.room > 0 and not self.exhausted:
+            asyncio.get_running_loop().call_soon(self.fill)
 
     async def _pull_async(self) -> None:
         iterator = self.source.async_iterator

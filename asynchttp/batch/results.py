@@ -86,6 +86,9 @@ class Results(Facts, Generic[T]):
             raise StopAsyncIteration
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
+        result = self._fanout.taken()
+        if result is not None:
+            return result
         try:
             result = await self._fanout.take()
         except BaseException:

@@ -6,55 +6,68 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asynchttp.policy.admission import Admission
+from asynchttp.policy.lanes import Group, Ticket
 from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.runtime.gate import Gate
 from asynchttp.values.errors import ClientClosed, HTTPError, QueueTimeout, StatusError, TotalTimeout
 from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Answer
-from asynchttp.values.result import Result
+from asynchttp.values.result import Result, made_result
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Awaitable, Callable
 
     from asynchttp.engine import Engine
-    from asynchttp.policy.admission import Ticket
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.values.request import Request
 
 
-class Unit:
-    """One item on its way: read, waiting for a slot, running."""
+_NO_GROUP = Group()
+
+
+class Unit(Ticket):
+    """One item on its way: read, waiting for a slot, running. It is the ticket of its own first attempt."""
 
     __slots__ = (
         "call",
         "held",
         "index",
         "item",
-        "key",
-        "priority",
         "queue",
         "queued",
         "request",
         "since",
         "tag",
-        "ticket",
         "timer",
     )
 
-    def __init__(self, index: int, item: Any, since: float, tag: Any = None) -> None:
-        """It was just read; `tag` is its key, where the input is a mapping."""
+    def __init__(
+        self,
+        index: int,
+        item: Any,
+        since: float,
+        tag: Any = None,
+        *,
+        group: Group = _NO_GROUP,
+        wake: Callable[[Any], object] | None = None,
+    ) -> None:
+        """It was just read; `tag` is its key, where the input is a mapping. Where it queues, its work says."""
+        # Not by way of `super()`: one is made for each item.
+        self.key = self.owner = self.lane = None
+        self.group = group
+        self.priority = self.rank = 0
+        self.cost = 1.0
+        self.state = "new"
+        self.wake = wake  # type: ignore[assignment]
         self.index = index
         self.item = item
         self.since = since
         self.tag = tag
         self.call: Call | None = None
         self.request: Request | None = None
-        self.key: Hashable = None
-        self.priority = 0
         self.queue: float | None = None
         self.queued = 0.0
-        self.ticket: Ticket | None = None
         self.timer: Any = None
         self.held = False  # back from the queue, because its host has its portion of the fan-out
 
@@ -106,23 +119,27 @@ class Sending:
             request.tag = unit.tag
         call = unit.call = self._begin(request)
         unit.key = self.gate.host_of(request)
-        unit.priority = request.priority
+        unit.cost = request.cost
+        if request.priority:
+            unit.priority = request.priority
+            unit.rank = 2 * request.priority
         unit.queue = call.clocks.queue
 
     async def run(self, unit: Unit) -> Result[Any]:
         """Send it with the slot that it has."""
         request = unit.request
         call = unit.call
-        assert request is not None and call is not None and unit.ticket is not None  # noqa: PT018  prepared and let in
-        call.ticket = unit.ticket
+        assert request is not None and call is not None  # noqa: PT018  prepared and let in
+        call.ticket = unit
         call.queued = call.waited = unit.queued
-        call.group = unit.ticket.group.express  # what has begun is not held up by a full buffer
+        call.group = unit.group.express  # what has begun is not held up by a full buffer
         call.begin(self.clock.now())
         response: Any = None
         failure: BaseException | None = None
         try:
             response = await self._engine.send(request)
-            failure = self._refusal(response)
+            if not self._accept(response):
+                failure = response.refusal()
         except StatusError as error:
             response, failure = error.response, error
         except Exception as error:  # noqa: BLE001  it becomes the result of the item, whatever it is
@@ -132,22 +149,11 @@ class Sending:
                 self.gate.leave(call.ticket)
                 call.ticket = None
             request._call = None
-        return Result(
-            unit.index,
-            unit.item,
-            request=request,
-            value=response,
-            error=failure,
-            attempts=call.attempts,
-            elapsed=self.clock.now() - call.started,
-            queued=unit.queued,
-        )
+        elapsed = self.clock.now() - call.started
+        return made_result(unit.index, unit.item, request, response, failure, call.attempts, elapsed, unit.queued)
 
     def close(self) -> None:
         """The client goes on."""
-
-    def _refusal(self, response: Any) -> StatusError | None:
-        return None if self._accept(response) else response.refusal()
 
 
 class Applying:
@@ -179,8 +185,7 @@ class Applying:
         except Exception as error:  # noqa: BLE001  it becomes the result of the item, whatever it is
             failure = error
         finally:
-            assert unit.ticket is not None
-            self.gate.leave(unit.ticket)
+            self.gate.leave(unit)
         elapsed = self.clock.now() - started
         result = Result(unit.index, unit.item, value=value, error=failure, elapsed=elapsed, queued=unit.queued)
         result.tag = unit.tag

@@ -23,7 +23,7 @@ from asynchttp.policy.followup import as_redirects
 from asynchttp.policy.hedge import Tails
 from asynchttp.policy.retry import Retry
 from asynchttp.runtime import clock as clocks
-from asynchttp.runtime.call import Call
+from asynchttp.runtime.call import new_call
 from asynchttp.values.checks import check_pairs, check_seconds
 from asynchttp.values.errors import ClientClosed, InvalidURL
 from asynchttp.values.masking import mask_url
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from asynchttp.batch.fanout import FanOut
     from asynchttp.middleware.breaker import Circuits
+    from asynchttp.runtime.call import Call
     from asynchttp.values.timeout import Timeout
 
 CLOSING: Final = 1.0  # seconds that a cancelled call may take to unwind before it is left behind, with a warning
@@ -61,6 +62,7 @@ class Core:
         self.fanouts: weakref.WeakSet[FanOut] = weakref.WeakSet()
         self.pending = Pending(self)
         self.state = _state(settings, parent, changes)
+        self._now = self.state.clock.now
         self.engine = engine.Engine(settings.layers(), self.state)
         self._headers = settings.default_headers(f"asynchttp/{__version__}")
         # With a base_url, secrets among the default headers belong to its origin, as `auth` does.
@@ -133,9 +135,9 @@ class Core:
         absolute = self._absolute(url, self.base)
         if absolute is not request.url:
             request.url = absolute
-            request._origin = None
+        origin = request._origin = origin_of(absolute)
         defaults = self._headers
-        if defaults is not self._elsewhere and request.origin != self._home:
+        if defaults is not self._elsewhere and origin != self._home:
             defaults = self._elsewhere
         if request.headers is NO_HEADERS:
             request.headers = defaults
@@ -160,8 +162,7 @@ class Core:
         follow = self._redirects if redirects is UNSET else as_redirects(redirects)
         if request.auth is not UNSET:
             as_auth(request.auth)  # refused before anything is queued
-        call = Call(settled, retry, follow, self.engine.group, self.state.clock.now(), streaming=streaming)
-        request._call = call
+        call = request._call = new_call(settled, retry, follow, self.engine.group, self._now(), streaming)
         return call
 
     def accepts(self, accept: Any) -> Callable[[Any], bool]:

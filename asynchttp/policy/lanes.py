@@ -158,6 +158,11 @@ class Lane:
             del self.queues[ticket.rank]
             del self.ranks[bisect_left(self.ranks, ticket.rank)]
 
+    def pop(self) -> Ticket | None:
+        """Take the first out, if another of its rank stays behind, so that the lane keeps its place; O(1)."""
+        queue = self.queues[self.ranks[-1]]
+        return queue.popitem(last=False)[0] if len(queue) > 1 else None
+
     def first(self) -> Ticket:
         """Who goes first."""
         return next(iter(self.queues[self.ranks[-1]]))

@@ -19,12 +19,14 @@ M = TypeVar("M", bound=_Member)
 class Turns(Generic[M]):
     """Members that take turns, those of the highest level first; O(1) but for O(log P) when a level appears."""
 
-    __slots__ = ("_levels", "_rings")
+    __slots__ = ("_levels", "_rings", "count")
 
     def __init__(self) -> None:
         """Start with nobody waiting."""
         self._rings: dict[int, OrderedDict[M, None]] = {}
         self._levels: list[int] = []
+        #: How many wait.
+        self.count = 0
 
     def __bool__(self) -> bool:
         """Whether anybody waits."""
@@ -50,6 +52,7 @@ class Turns(Generic[M]):
         if old == level:
             return
         if old is not None:
+            self.count -= 1
             ring = self._rings[old]
             del ring[member]
             if not ring:
@@ -57,6 +60,7 @@ class Turns(Generic[M]):
                 del self._levels[bisect_left(self._levels, old)]
         member.level = level
         if level is not None:
+            self.count += 1
             if level not in self._rings:
                 self._rings[level] = OrderedDict()
                 insort(self._levels, level)

@@ -174,6 +174,29 @@ class Wire:
         return False
 
 
+def new_call(
+    clocks: Clocks, retry: Retry | None, redirects: Redirects, group: Group, now: float, streaming: bool
+) -> Call:
+    """``Call(...)`` for the one place that makes most of them: none of its keyword arguments, and no call within."""
+    new = object.__new__(Call)
+    new.clocks = clocks
+    new.retry = retry
+    new.redirects = redirects
+    new.group = group
+    new.started = now
+    total = clocks.total
+    new.deadline = None if total is None else now + total
+    new.streaming = streaming
+    new.queued = new.waited = 0.0
+    new.ticket = new.guard = new.toll = new.spares = new.decided = new.room = new.watch = new.wire = None
+    new.attempts = []
+    new.history = []
+    new.retries = 0
+    new.seen = ()
+    new.fresh = new.resent = False
+    return new
+
+
 def call_of(request: Request) -> Call:
     """The call that `request` belongs to."""
     call: Call = request._call

@@ -294,3 +294,28 @@ def _plain(value: object) -> object:
     if isinstance(value, str):
         return mask_text(value)
     return value if isinstance(value, bool | int | float) else _brief(value)
+
+
+def made_result(
+    index: int,
+    item: Any,
+    request: Request,
+    value: Any,
+    error: BaseException | None,
+    attempts: Sequence[Attempt],
+    elapsed: float,
+    queued: float,
+) -> Result[Any]:
+    """The `Result` of an item that was sent."""
+    new: Result[Any] = object.__new__(Result)
+    new.index = index
+    new.item = item
+    new.request = request
+    new.tag = request.tag
+    new.value = value
+    new.error = error
+    new.ok = error is None
+    new.attempts = attempts
+    new.elapsed = elapsed
+    new.queued = queued
+    return new

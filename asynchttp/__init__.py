@@ -104,6 +104,7 @@ from asynchttp.values.events import (
 )
 from asynchttp.values.files import FileSlice
 from asynchttp.values.into import Receiver, Sink
+from asynchttp.values.metrics import Latency, Metrics, OriginMetrics
 from asynchttp.values.request import Request
 from asynchttp.values.response import Response
 from asynchttp.values.result import Attempt, Progress, Result, Timings, Transfer
@@ -156,17 +157,20 @@ __all__ = [
     "IDEMPOTENT",
     "InvalidRedirect",
     "InvalidURL",
+    "Latency",
     "LimitChanged",
     "Limits",
     "Lines",
     "LogEvents",
     "MaxFailures",
+    "Metrics",
     "NetrcAuth",
     "Network",
     "NetworkError",
     "Offset",
     "Operation",
     "OperationFailed",
+    "OriginMetrics",
     "OriginPaused",
     "Outcome",
     "Pacing",

@@ -43,6 +43,7 @@ from asynchttp.middleware.retry import RetryLayer
 from asynchttp.policy.admission import Group
 from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
+from asynchttp.policy.tally import Tally
 from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import Deadlines, Guard
 from asynchttp.transports.aiohttp import AiohttpTransport
@@ -140,13 +141,27 @@ class Engine:
         #: The streams that are open, and the tasks that asked for them.
         self.streams: dict[StreamResponse, asyncio.Task[object]] = {}
         self._waiters: list[asyncio.Future[None]] = []
-        observers = Observers(layers.observers)
-        self._observe = Observe(observers, state.clock) if observers else None
         self.flights = Flights() if layers.coalesce else None
+        self._layers = layers
+        self._tally: Tally | None = None
+        self.link()
+
+    def link(self) -> None:
+        """Put the layers together, or do so anew; calls that have begun go on through those that they began with."""
+        layers, state = self._layers, self.state
+        observers = Observers(layers.observers if self._tally is None else (*layers.observers, self._tally))
+        self._observe = Observe(observers, state.clock) if observers else None
         # A policy that is switched off is not in the list; calls choose by whether they retry and queue.
         self._limited = state.gate.admission.limited or layers.pacing is not None or state.circuits is not None
         self._free = [self._chain(layers, observers, retry=retry, limits=False) for retry in (False, True)]
         self._queued = [self._chain(layers, observers, retry=retry, limits=True) for retry in (False, True)]
+
+    def count(self) -> Tally:
+        """What is counted of calls and attempts; the first use begins to count, for calls that begin afterwards."""
+        if self._tally is None:
+            self._tally = Tally(self.state.gate.host_of)
+            self.link()
+        return self._tally
 
     def _chain(self, layers: Layers, observers: Observers, *, retry: bool, limits: bool) -> Handler:
         state = self.state

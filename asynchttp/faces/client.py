@@ -12,6 +12,7 @@ from asynchttp.batch.work import Sending
 from asynchttp.faces.core import Core
 from asynchttp.faces.downloads import Downloads
 from asynchttp.faces.lasting import Lasting
+from asynchttp.faces.metrics import snapshot
 from asynchttp.faces.options import FanOutOptions, check_known, signature_of
 from asynchttp.faces.progress import bar
 from asynchttp.faces.settings import Settings
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from asynchttp.faces.options import CallOptions, ClientOptions
     from asynchttp.runtime.call import Call
     from asynchttp.values.into import Into
+    from asynchttp.values.metrics import Metrics
     from asynchttp.values.response import Response
     from asynchttp.values.result import Result
     from asynchttp.values.typed import TypedResponse
@@ -273,6 +275,15 @@ class Client(Lasting, Downloads, Verbs, Submitting):
         """
         circuits, origin = self._core.circuit(url)
         circuits.restore(origin)
+
+    def metrics(self) -> Metrics:
+        """What waits and what runs at this moment, for each origin and in all, as numbers; O(origins).
+
+        The first call of it switches counting on: totals and latencies are those of calls that begin afterwards, and cost
+        nothing where nobody asks. Clients that came from one another by `with_` count for themselves; slots, budgets and
+        circuits that they share are shown by each. Call it on the client's loop.
+        """
+        return snapshot(self._core.engine)
 
     async def aclose(self, grace: float = 0) -> None:
         """Take no more calls, let those under way finish for `grace` seconds, end the rest with `ClientClosed`.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from asynchttp.faces.options import CallOptions, ClientOptions, FanOutOptions
     from asynchttp.transports.stream import StreamResponse
     from asynchttp.values.into import Into
+    from asynchttp.values.metrics import Metrics
     from asynchttp.values.request import Request
     from asynchttp.values.response import Response
     from asynchttp.values.result import Result
@@ -186,6 +187,10 @@ class SyncClient(SyncLasting, SyncDownloads, SyncVerbs, SyncSubmitting):
     def restore(self, url: str | URL) -> None:
         """`Client.restore`: send to this origin again."""
         self._portal.call(self._client.restore, url)
+
+    def metrics(self) -> Metrics:
+        """`Client.metrics`: what waits and what runs at this moment, as numbers."""
+        return self._portal.call(self._client.metrics)
 
     def close(self, grace: float = 0) -> None:
         """Take no more calls, let those under way finish for `grace` seconds, end the rest with `ClientClosed`.

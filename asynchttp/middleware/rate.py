@@ -45,6 +45,11 @@ class Keeper:
         self._family: weakref.WeakSet[Keeper] = weakref.WeakSet([self])
         self._watch()
 
+    @property
+    def rates(self) -> Rates | None:
+        """What is counted against the rates of the user, if there are any."""
+        return self._rates
+
     def join(self, other: Keeper) -> None:
         """Heed what servers said to `other`, too: the queue of a client that came from its, with limits of its own."""
         self.pace = other.pace

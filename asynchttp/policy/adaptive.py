@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from asynchttp.values.checks import check_count
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
 IDLE: Final = 600.0  # seconds without an answer after which an origin is forgotten, and begins with `initial` again
 _STALE: Final = IDLE / 10  # how exactly the last use is known
@@ -98,6 +98,10 @@ class Adaptive:
     def __len__(self) -> int:
         """Keys about which something is known."""
         return len(self._found)
+
+    def __iter__(self) -> Iterator[Hashable]:
+        """Those keys."""
+        return iter(self._found)
 
     def __bool__(self) -> bool:
         """True: it is there, however much it knows."""

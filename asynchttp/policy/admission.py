@@ -31,7 +31,7 @@ from asynchttp.policy.lanes import Group, Host, Lane, Ticket
 from asynchttp.policy.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
 __all__ = ["Admission", "Group", "Meter", "Ticket"]
 
@@ -100,9 +100,25 @@ class Admission:
         return any(limit is not None for limit in limits)
 
     @property
+    def slots(self) -> int | None:
+        """Slots in all, whether or not everything is shut just now."""
+        return self._slots
+
+    def slots_of(self, key: Hashable) -> int | None:
+        """Slots of a host, whether or not it is shut just now; O(1)."""
+        host = self._hosts.get(key)
+        if host is not None:
+            return host.slots
+        return self.per_host if self._limit_of is None else self._limit_of(key)
+
+    @property
     def hosts(self) -> int:
         """How many hosts are remembered: those where something runs or waits, or nothing may."""
         return len(self._hosts)
+
+    def __iter__(self) -> Iterator[Host]:
+        """Those hosts, to look at."""
+        return iter(self._hosts.values())
 
     def on(self, key: Hashable) -> int:
         """How many slots of a host are taken; O(1)."""
@@ -243,7 +259,7 @@ class Admission:
         return [ticket for lane in group.lanes.values() for queue in lane.queues.values() for ticket in queue]
 
     def _meet(self, key: Hashable) -> Host:
-        host = self._hosts[key] = Host(key, self.per_host if self._limit_of is None else self._limit_of(key))
+        host = self._hosts[key] = Host(key, self.slots_of(key))
         return host
 
     def _changed(self, host: Host) -> Sequence[Ticket]:
@@ -262,6 +278,7 @@ class Admission:
         ticket.lane = lane
         ticket.state = "waiting"
         self.waiting += 1
+        host.waiting += 1
         group.waiting += 1
         self._place(lane)
 
@@ -303,6 +320,7 @@ class Admission:
         ticket.lane = None
         lane.remove(ticket)
         self.waiting -= 1
+        ticket.host.waiting -= 1
         ticket.group.waiting -= 1
         self._place(lane)
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from asynchttp.values.checks import check_count, check_seconds
 from asynchttp.values.errors import AttemptTimeout, ConnectError, ReadTimeout, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
 State: TypeAlias = Literal["closed", "open", "half-open", "isolated"]
 Verdict: TypeAlias = Literal["success", "failure", "nothing"]
@@ -180,6 +181,10 @@ class Breaker:
     def __len__(self) -> int:
         """Circuits that are remembered."""
         return len(self._circuits) + len(self._isolated)
+
+    def __iter__(self) -> Iterator[Hashable]:
+        """Their keys."""
+        return chain(self._circuits, self._isolated)
 
     def __bool__(self) -> bool:
         """True: a breaker is there, however many circuits it remembers."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from asynchttp.values.checks import check_count
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
 Cost: TypeAlias = Literal["retry", "timeout"]
 
@@ -117,6 +117,10 @@ class Budget:
     def __len__(self) -> int:
         """Origins whose bucket is not full; O(1)."""
         return len(self._origins)
+
+    def __iter__(self) -> Iterator[Hashable]:
+        """Those origins."""
+        return iter(self._origins)
 
     def __bool__(self) -> bool:
         """True: a budget is there, however many origins it remembers."""

@@ -18,7 +18,7 @@ from asynchttp.values.body import StreamBody
 from asynchttp.values.checks import check_count, check_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable
+    from collections.abc import Collection, Hashable, Iterator
 
     from asynchttp.values.request import Request
 
@@ -104,6 +104,10 @@ class Tails:
     def __len__(self) -> int:
         """Keys about which something is known."""
         return len(self._tails)
+
+    def __iter__(self) -> Iterator[Hashable]:
+        """Those keys."""
+        return iter(self._tails)
 
     def __bool__(self) -> bool:
         """True: it is there, however much it knows."""

@@ -97,7 +97,7 @@ class Host:
     `limit` is `slots`, or 0 while it is `shut`, so that whoever asks for room has one number to look at.
     """
 
-    __slots__ = ("blocked", "claims", "hold", "key", "lanes", "limit", "running", "shut", "slots")
+    __slots__ = ("blocked", "claims", "hold", "key", "lanes", "limit", "running", "shut", "slots", "waiting")
 
     def __init__(self, key: Hashable, limit: int | None) -> None:
         """Start with nothing running."""
@@ -107,6 +107,7 @@ class Host:
         self.hold: int | None = None
         self.running = 0
         self.lanes = 0
+        self.waiting = 0
         self.blocked: dict[Lane, None] | None = None
         self.claims: dict[Lane, None] | None = None
 

@@ -212,6 +212,13 @@ class Pace:
         origin.first.remove(who)
         return True
 
+    def left_of(self, key: Hashable, now: float) -> float | None:
+        """Seconds for which nothing goes to `key`, because it asked for a pause; None where it did not."""
+        origin = self.origins.get(key)
+        if origin is None or origin.state not in {"paused", "refusing"} or now >= origin.until:
+            return None
+        return origin.until - now
+
     def state(self, key: Hashable) -> State:
         """How it stands with an origin."""
         origin = self.origins.get(key)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from asynchttp.values.checks import check_count, check_seconds, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
 _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*([a-z]+)\s*", re.ASCII)
 _UNITS: Final = {
@@ -163,6 +163,19 @@ class Rates:
     def __len__(self) -> int:
         """Hosts that are remembered."""
         return len(self._hosts)
+
+    def __iter__(self) -> Iterator[Hashable]:
+        """Those hosts."""
+        return iter(self._hosts)
+
+    def wait(self, now: float) -> float:
+        """Seconds until the rates of the client let the next request go."""
+        return max(0.0, _due(self._client, self._all, 1.0) - now) if self._client else 0.0
+
+    def wait_on(self, key: Hashable, now: float) -> float:
+        """Seconds until those of this host do."""
+        cell = self._hosts.get(key)
+        return 0.0 if cell is None else max(0.0, _due(self._host, cell, 1.0) - now)
 
     def take(self, key: Hashable, cost: float, now: float, who: object) -> Held | None:
         """Take what a request to `key` costs from every rate (None), or from none and say how long it is held.

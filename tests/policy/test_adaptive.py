@@ -189,3 +189,10 @@ def test_goodput_is_that_of_the_best_fixed_limit(most):
     assert 0.99 * (30 * 2000 + 30 * 1000) < best <= 30 * 2000 + 30 * 1000
     assert served >= 0.9 * best
     assert server.bad <= 0.01 * served
+
+
+def test_the_origins_that_it_knows_can_be_seen():
+    """Those that brought an answer, or were too much for."""
+    adaptive = Adaptive(AdaptiveLimit())
+    adaptive.answered("a", 0.1, 1, 0.0)
+    assert list(adaptive) == ["a"]

@@ -601,3 +601,21 @@ def test_a_host_that_is_shut_is_remembered_until_it_is_opened():
     assert admission.hosts == 1
     assert admission.open("a") == ()
     assert admission.hosts == 0
+
+
+def test_hosts_can_be_looked_at():
+    """What runs and what waits on each, and its slots, also where it is shut."""
+    admission, group = Admission(3, 2), Group()
+    tickets = [Ticket("a", group) for _ in range(4)]
+    for ticket in tickets:
+        admission.enter(ticket)
+    admission.shut("b")
+    admission.shut_all()
+    found = {host.key: (host.running, host.waiting) for host in admission}
+    assert found == {"a": (2, 2), "b": (0, 0)}
+    assert [admission.slots, *map(admission.slots_of, "abc")] == [3, 2, 2, 2]
+    admission.withdraw(tickets[3])
+    admission.open_all()
+    admission.leave(tickets[0])
+    assert {host.key: (host.running, host.waiting) for host in admission} == {"a": (2, 0), "b": (0, 0)}
+    assert Admission(limit_of={"a": 7}.get).slots_of("a") == 7

@@ -258,3 +258,11 @@ def test_whatever_happens_the_table_holds(script):
             assert len(circuit.buckets) <= BUCKETS
             assert circuit.outcomes == sum(bucket[1] for bucket in circuit.buckets)
             assert circuit.failures == sum(bucket[2] for bucket in circuit.buckets)
+
+
+def test_the_circuits_that_it_knows_can_be_seen():
+    """Those in use and those that were isolated by hand."""
+    breaker = Breaker(SMALL)
+    send(breaker, "success", 0.0, "a")
+    breaker.isolate("b", 0.0)
+    assert list(breaker) == ["a", "b"]

@@ -288,3 +288,11 @@ def test_a_bad_setting_is_refused_by_name(name, value, error):
     """Switching the budget off is `budget=None`, not a zero."""
     with pytest.raises(error, match=name):
         RetryBudget(**{name: value})
+
+
+def test_the_origins_that_it_knows_can_be_seen():
+    """Those whose bucket is not full."""
+    budget = Budget(RetryBudget())
+    assert list(budget) == []
+    budget.draw("a", 5, 0.0)
+    assert list(budget) == ["a"]

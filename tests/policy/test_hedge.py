@@ -121,3 +121,10 @@ def test_memory_stays_in_proportion_to_the_origins_in_use():
     for number in range(3):
         tails.answered(str(number), 0.1, 10_000.0 + number)
     assert len(tails) <= IDLE
+
+
+def test_the_origins_that_it_knows_can_be_seen():
+    """Those that brought an answer."""
+    tails = Tails(Hedge())
+    tails.answered("a", 0.1, 0.0)
+    assert list(tails) == ["a"]

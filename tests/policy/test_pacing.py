@@ -208,3 +208,13 @@ def test_the_page_shows_the_table():
     found = re.search(r"```text\n(.*?)\n```", page, re.DOTALL)
     assert found is not None
     assert found[1] == draw(TABLE)
+
+
+def test_what_is_left_of_a_pause_can_be_seen():
+    """None for an origin that asked for nothing, and when it is over."""
+    pace = Pace()
+    assert pace.left_of(KEY, 0.0) is None
+    told(pace, 10, 0.0)
+    assert (pace.left_of(KEY, 4.0), pace.left_of(KEY, 10.0)) == (6.0, None)
+    waves(pace, 10.0)
+    assert pace.left_of(KEY, 10.0) is None

@@ -183,3 +183,15 @@ def test_an_argument_takes_any_spelling():
             as_rates("x", wrong)
     with pytest.raises(ValueError, match=r"Limits\(rate=\): 'often' is no rate"):
         Limits(rate="often")
+
+
+def test_how_long_it_waits_can_be_seen():
+    """For the client and for a host, without taking anything; a rate that is not there holds nothing."""
+    rates = Rates([RateLimit(1)], [RateLimit(1, per=60)])
+    assert (rates.wait(1000.0), rates.wait_on("a", 1000.0), list(rates)) == (0.0, 0.0, [])
+    rates.take("a", 1, 1000.0, None)
+    for _ in range(2):
+        assert rates.wait(1000.5) == pytest.approx(0.5, abs=0.01)
+        assert rates.wait_on("a", 1000.5) == pytest.approx(59.5, abs=0.01)
+    assert (list(rates), rates.wait_on("b", 1000.5), rates.wait_on("a", 2000.0)) == (["a"], 0.0, 0.0)
+    assert Rates([], [RateLimit(1)]).wait(0.0) == 0.0

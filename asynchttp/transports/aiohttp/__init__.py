@@ -1,4 +1,4 @@
-"""Bytes moved by aiohttp, in two lanes behind one interface; the session lane so far."""
+"""Bytes moved by aiohttp, in two lanes behind one interface."""
 
 from asynchttp.transports.aiohttp.transport import AiohttpTransport
 

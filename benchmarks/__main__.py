@@ -7,13 +7,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import handles, lasting, layers, memory, peers, politeness, report, session
+from benchmarks import handles, lasting, layers, memory, outage, peers, policies, politeness, report, session
 
 if TYPE_CHECKING:
     from benchmarks.harness import Section
 
 BENCHMARKS: dict[str, Any] = {
-    module.NAME: module for module in (layers, session, handles, lasting, memory, politeness, peers)
+    module.NAME: module for module in (layers, policies, session, handles, lasting, memory, politeness, outage, peers)
 }
 
 

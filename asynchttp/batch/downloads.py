@@ -126,17 +126,16 @@ class Fetching:
             request.tag = unit.tag
         call = unit.call = self._begin(request, streaming=True)
         unit.key = self.gate.host_of(request)
-        unit.priority = request.priority
+        unit.priority, unit.rank = request.priority, 2 * request.priority
         unit.queue = call.clocks.queue
         url = mask_url(request.url)
         salt = self._journal.salt(url)
         self._known_by[unit.index] = url, salt
-        if self._journal.find(url, salt) is not None:
-            request.cost = 0
+        unit.cost = request.cost if self._journal.find(url, salt) is None else 0
 
     async def run(self, unit: Unit) -> Result[Any]:
         """Fetch it, beginning with the slot that it has."""
-        assert unit.request is not None and unit.call is not None and unit.ticket is not None  # noqa: PT018  let in
+        assert unit.request is not None and unit.call is not None  # noqa: PT018  prepared
         url, salt = self._known_by.pop(unit.index)
         unit.call.queued = unit.call.waited = unit.queued
         started = self.clock.now()
@@ -181,7 +180,6 @@ class _Admitted:
     """A client whose first call has its slot already."""
 
     def __init__(self, opener: Opener, unit: Unit) -> None:
-        assert unit.ticket is not None
         self.now = opener.now
         self.wall = opener.wall
         self.random = opener.random
@@ -189,7 +187,7 @@ class _Admitted:
         self.calls: list[Call] = []
         self._opener = opener
         self._unit = unit
-        self._group = unit.ticket.group.express  # what has begun is not held up by a full buffer
+        self._group = unit.group.express  # what has begun is not held up by a full buffer
 
     def begin(self, request: Request, since: float) -> Call:
         """The call that was let in, and then others like it."""
@@ -198,7 +196,7 @@ class _Admitted:
             call = self._opener.begin(request, since)
         else:
             call.begin(since)
-            call.ticket = self._unit.ticket
+            call.ticket = self._unit
             request._call = call
         call.group = self._group
         self.calls.append(call)
@@ -211,7 +209,7 @@ class _Admitted:
     def leave(self, gate: Any) -> None:
         """Give the slot back if nobody took it."""
         call = self.calls[0] if self.calls else None
-        ticket = self._unit.ticket if call is None else call.ticket
+        ticket: Any = self._unit if call is None else call.ticket
         if ticket is not None:
             gate.leave(ticket)
             if call is not None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from asynchttp import Client, Downloaded, Limits, Response, StatusError, Transfer, TruncatedResponse
+from asynchttp import Client, Downloaded, Limits, Progress, Response, StatusError, Transfer, TruncatedResponse
 from asynchttp.testing import MockTransport
 from examples._local import serve
 from tests.servers.files import FileServer
@@ -207,7 +207,7 @@ async def test_failures_end_as_their_policy_says(tmp_path):
     async with Client("http://example.com", transport=MockTransport(answer), retry=None) as client:
         with pytest.raises(StatusError):
             [result async for result in client.download_all(["/a", "/bad"], tmp_path, errors="raise")]
-        seen = []
+        seen: list[Progress] = []
         results = client.download_all(["/c", "/bad"], tmp_path, errors="skip", progress=seen.append)
         assert [result.unwrap().path.name async for result in results] == ["c"]
         assert seen[-1].failed == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asynchttp import SyncClient
+from asynchttp import SyncClient, Transfer
 from asynchttp.testing import MockTransport
 from tests.servers.files import FileServer
 
@@ -11,7 +11,7 @@ DATA = b"abc" * 10_000
 
 def test_one_file(tmp_path):
     """It waits for the file; progress is told on the client's thread."""
-    seen = []
+    seen: list[Transfer] = []
     with SyncClient("http://test", transport=MockTransport(FileServer(DATA, 10_000))) as client:
         file = client.download("/a", tmp_path, on_progress=seen.append)
     assert file.path.read_bytes() == DATA

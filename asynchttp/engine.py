@@ -290,8 +290,8 @@ class Engine:
         note(error, call)
         return error
 
-    async def pause(self, call: Call, request: Request, seconds: float, sleep: Any = None) -> None:
-        """Wait between two calls of an exchange that lasts, as part of the first, in `sleep`; nothing is held meanwhile.
+    async def pause(self, call: Call, request: Request, seconds: float) -> None:
+        """Wait between two calls of an exchange that lasts, as part of the first; nothing is held meanwhile.
 
         Raises:
             ClientClosed: the engine is closed, or was closed meanwhile.
@@ -303,7 +303,7 @@ class Engine:
         guard = call.guard = Guard(task)
         self.calls[call] = request
         try:
-            await (sleep or self.state.clock.sleep)(seconds)
+            await self.state.clock.sleep(seconds)
         except asyncio.CancelledError:
             reason = guard.reason
             if reason is None or not guard.release():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack, cast
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from asynchttp.middleware.endings import closed
 from asynchttp.policy.operation import Polling
 from asynchttp.policy.page import check_rule
 from asynchttp.policy.token import unpack
@@ -17,13 +18,15 @@ from asynchttp.values.paths import check_path
 from asynchttp.values.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from yarl import URL
 
     from asynchttp.faces.core import Core
     from asynchttp.faces.options import CallOptions
     from asynchttp.policy.page import Rule, Where
+    from asynchttp.runtime.call import Call
+    from asynchttp.streams.operation import Rest
     from asynchttp.values.response import Response
 
 #: A poll asks; it has nothing of its own to say.
@@ -164,9 +167,19 @@ class Calling:
         answer: Response = await self._core.engine.send(request)
         return answer
 
-    async def rest(self, request: Request, seconds: float, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Wait in ``sleep(seconds)``; the closing of the client ends it."""
-        await self._core.engine.pause(self._core.begin(request.replace()), request, seconds, sleep)
+    def rests(self, rest: Rest, request: Request) -> None:
+        """Let the closing of the client end this wait."""
+        engine = self._core.engine
+        if engine.closed:
+            raise closed(request)
+        engine.calls[cast("Call", rest)] = request  # it has of a call what closing looks at: a guard and its task
+
+    def rested(self, rest: Rest) -> None:
+        """The wait is over; who closes may wait for it."""
+        engine = self._core.engine
+        del engine.calls[cast("Call", rest)]
+        if engine._waiters:
+            engine._wake()
 
 
 def _check_until(until: Any) -> None:

@@ -11,12 +11,11 @@ from asynchttp.policy.token import pack
 from asynchttp.runtime.deadlines import Guard
 from asynchttp.streams.hooks import check_hook, tell
 from asynchttp.values.checks import check_seconds
-from asynchttp.values.errors import CircuitOpen, HTTPError, OperationFailed, TotalTimeout
+from asynchttp.values.errors import CircuitOpen, ClientClosed, HTTPError, OperationFailed, TotalTimeout
 from asynchttp.values.masking import mask_url
+from asynchttp.values.url import same_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from yarl import URL
 
     from asynchttp.policy.operation import Monitor, Polling, Step
@@ -50,9 +49,44 @@ class Caller(Protocol):
         """The answer to a call, its body read."""
         ...
 
-    async def rest(self, request: Request, seconds: float, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Wait in ``sleep(seconds)``; the closing of the client ends it."""
+    def rests(self, rest: Rest, request: Request) -> None:
+        """Let the closing of the client end this wait; raises `ClientClosed` where it is closed already."""
         ...
+
+    def rested(self, rest: Rest) -> None:
+        """The wait is over."""
+        ...
+
+
+class Rest:
+    """A wait between two polls, as the client that may close meanwhile sees it: a call without anything to it.
+
+    One future, and an entry among the client's deadlines: ten thousand of them are a few megabytes.
+    """
+
+    __slots__ = ("request", "task", "waiter")
+
+    def __init__(self, request: Request) -> None:
+        """The current task is about to wait."""
+        self.request = request
+        self.task = asyncio.current_task()
+        self.waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def guard(self) -> Self:
+        """What interrupts it."""
+        return self
+
+    def interrupt(self, _reason: object) -> None:
+        """The client closes."""
+        if not self.waiter.done():
+            msg = f"the client was closed between two polls [{self.request.method} {mask_url(self.request.url)}]"
+            self.waiter.set_exception(ClientClosed(msg, request=self.request))
+
+    def end(self) -> None:
+        """It is time."""
+        if not self.waiter.done():
+            self.waiter.set_result(None)
 
 
 class Operation:
@@ -83,9 +117,9 @@ class Operation:
         "_over",
         "_polling",
         "_request",
+        "_resting",
         "_turn",
         "_vain",
-        "_waiter",
         "polls",
         "response",
         "state",
@@ -108,7 +142,7 @@ class Operation:
         self._over = False
         self._failure: OperationFailed | None = None
         self._turn = asyncio.Lock()
-        self._waiter: asyncio.Future[None] | None = None
+        self._resting: Rest | None = None
         self._hooks: tuple[Hook, ...] = ()
 
     async def _begin(self) -> Self:
@@ -210,8 +244,8 @@ class Operation:
             raise answer.refusal()
         if answer.status != 202 and not self._done():
             self._fail("cancelled", answer)
-            if self._waiter is not None:
-                _wake(self._waiter)
+            if self._resting is not None:
+                self._resting.end()
         return True
 
     def __repr__(self) -> str:
@@ -249,11 +283,12 @@ class Operation:
         if self.response is not None or self._vain:
             number = self._vain or self.polls + 1
             seconds = self._polling.wait(number, asked=self._asked, random=caller.random)
-            await caller.rest(self._home, seconds, self._doze)
+            await self._rest(seconds)
             if self._over:
                 return
-        request = self._request = onward(self._request, monitor.url, sensitive=caller.sensitive)
-        request = request.replace(retry=None)  # its polls are what is repeated
+        request = onward(self._request, monitor.url, sensitive=caller.sensitive).replace(retry=None)
+        if not same_origin(self._request.url, monitor.url):  # what was dropped stays so
+            self._request = request.replace(retry=self._home.retry)
         try:
             answer = await caller.send(request)
         except HTTPError as error:
@@ -315,20 +350,18 @@ class Operation:
         msg = f"timed out: the operation is not over after {timeout} s (total); {_GOES_ON} [{where}]"
         return TotalTimeout(msg, request=self._home, elapsed=timeout, sent=True, limit=timeout, phase="wait")
 
-    async def _doze(self, seconds: float) -> None:
-        deadlines = self._caller.deadlines
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
-        entry = deadlines.add(deadlines.now() + seconds, _wake, waiter)
+    async def _rest(self, seconds: float) -> None:
+        caller, deadlines = self._caller, self._caller.deadlines
+        rest = Rest(self._home)
+        caller.rests(rest, self._home)
+        self._resting = rest
+        entry = deadlines.add(deadlines.now() + seconds, Rest.end, rest)
         try:
-            await waiter
+            await rest.waiter
         finally:
             deadlines.discard(entry)
-            self._waiter = None
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+            self._resting = None
+            caller.rested(rest)
 
 
 def _offers_delete(answer: Response | None) -> bool:

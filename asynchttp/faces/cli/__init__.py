@@ -1,4 +1,4 @@
-"""The command line: `asynchttp map` and `asynchttp get`, also as ``python -m asynchttp``.
+"""The command line: `asynchttp map`, `get`, `download` and `events`, also as ``python -m asynchttp``.
 
 What is pure (`lines`, `records`, `summary`) stands apart from what reads, writes and waits (`pipes`, `run`); `app` holds
 the options.

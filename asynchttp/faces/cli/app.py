@@ -1,4 +1,4 @@
-"""The commands `asynchttp map` and `asynchttp get`: options in, exit status out."""
+"""The commands, and those of `asynchttp map` and `asynchttp get`: options in, exit status out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import click
 
 import asynchttp
 from asynchttp.faces.cli import options
+from asynchttp.faces.cli.lasting import download_command, events_command
 from asynchttp.faces.cli.lines import BadLine, Defaults, parse_line
 from asynchttp.faces.cli.options import Fault
+from asynchttp.faces.cli.options import say as _say
 from asynchttp.faces.cli.pipes import Sink, Source
 from asynchttp.faces.cli.run import Job, Run, fetch
 from asynchttp.faces.cli.summary import Summary, printable
@@ -55,6 +57,10 @@ def cli() -> None:
 
     Exit status: 0 all ok, 1 some not, 2 wrong usage (nothing was sent), 130 interrupted.
     """
+
+
+cli.add_command(download_command)
+cli.add_command(events_command)
 
 
 @cli.command("map")
@@ -217,14 +223,6 @@ def _tell(run: Run, elapsed: float, fault: str | None) -> None:
         _say(fault)
     if run.interrupted:
         _say(f"asynchttp: interrupted; {number(run.stopped)} requests that ran or waited were stopped")
-
-
-def _say(line: str) -> None:
-    """One line on stderr; that nobody reads it, or cannot in this encoding, changes nothing."""
-    try:
-        click.echo(line, err=True)
-    except OSError:
-        return
 
 
 @cli.command("get")

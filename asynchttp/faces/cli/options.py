@@ -27,6 +27,14 @@ class Fault(click.ClickException):
         click.echo(f"asynchttp: {self.format_message()}", file=file, err=file is None)
 
 
+def say(line: str) -> None:
+    """One line on stderr; that nobody reads it, or cannot in this encoding, changes nothing."""
+    try:
+        click.echo(line, err=True)
+    except OSError:
+        return
+
+
 def seconds(_ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """A positive, finite number of seconds."""
     try:

@@ -155,6 +155,19 @@ BEHAVIOURS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "faces/cli/test_run.py::test_a_reader_that_leaves_is_no_news",
         ),
     ),
-    "output files: the same name twice, traversal, 300 characters": ("numbered, sanitised, hashed tail", ()),
-    "resume file of another version, or corrupt": ("refused, and says so", ()),
+    "output files: the same name twice, traversal, 300 characters": (
+        "numbered, sanitised, hashed tail",
+        (
+            "policy/test_filenames.py::test_safe_names",
+            "policy/test_filenames.py::test_long_names",
+            "policy/test_filenames.py::test_numbers",
+        ),
+    ),
+    "note of a download of another version, or damaged": (
+        "not believed: from the start; never trusted as pickle",
+        (
+            "policy/test_download.py::test_a_note_that_is_not_to_be_believed",
+            "policy/test_download.py::test_a_note_that_is_damaged",
+        ),
+    ),
 }

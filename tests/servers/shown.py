@@ -15,7 +15,14 @@ SHOWN: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "G20": (
         "206 with a wrong Content-Range; 200 to a Range; ETag changed; 416; shorter file",
         "never a mixed file",
-        (),
+        (
+            "streams/test_download.py::test_a_rest_that_does_not_fit_is_left",
+            "streams/test_download.py::test_a_server_without_ranges",
+            "streams/test_download.py::test_a_file_that_changes_is_fetched_anew",
+            "streams/test_download.py::test_416_says_that_it_is_whole",
+            "streams/test_download.py::test_more_or_less_than_was_said",
+            "faces/test_downloads.py::test_killed_at_ten_points",
+        ),
     ),
     "H01": ("HTTP/2: GOAWAY, REFUSED_STREAM, floods, PUSH_PROMISE, HPACK bomb", "bounded; retried only above it", ()),
     "M01": (

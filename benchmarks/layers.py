@@ -23,7 +23,7 @@ QUICK = {"rounds": 2, "batches": 4, "calls": 2000}
 TARGET = 3.0  # µs a call, all layers together
 
 #: Each step has the layers of those before it.
-STEPS = ("bare", "timeout", "limits", "retry", "budget", "cookies")
+STEPS = ("bare", "timeout", "limits", "pacing", "retry", "budget", "cookies")
 BARE = STEPS[0]
 ALL = STEPS[-1]
 SINK = "an observer that does nothing"
@@ -64,7 +64,7 @@ def options(step: str) -> dict[str, Any]:
     if step == ALL:
         return {}
     on = STEPS[: STEPS.index(step) + 1]
-    chosen: dict[str, Any] = {name: None for name in ("budget", "cookies") if name not in on}
+    chosen: dict[str, Any] = {name: None for name in ("pacing", "budget", "cookies") if name not in on}
     if "timeout" not in on:
         chosen["timeout"] = None
     if "limits" not in on:

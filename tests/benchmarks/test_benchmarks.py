@@ -28,13 +28,14 @@ def test_layers_price_each_step():
         "bare",
         "+ timeout",
         "+ limits",
+        "+ pacing",
         "+ retry",
         "+ budget",
         "+ cookies",
         f"+ {layers.SINK}",
         "all that is on by default",
     ]
-    assert section.facts["calls"] == 20 * 7
+    assert section.facts["calls"] == 20 * 8
     assert section.facts["all_us"] > 0
     assert {"RetryLayer", "LimitsLayer"}.isdisjoint(section.facts["bare_chain"])
     assert {"RetryLayer", "LimitsLayer"} <= set(section.facts["full_chain"])
@@ -51,7 +52,7 @@ def test_layers_refuse_a_baseline_that_is_not_bare(monkeypatch):
 def test_the_last_step_of_the_layers_is_the_default_client():
     """What is measured as "all" is what a user gets who chooses nothing."""
     assert layers.options(layers.ALL) == {}
-    assert set(layers.options(layers.BARE)) == {"budget", "cookies", "limits", "retry", "timeout"}
+    assert set(layers.options(layers.BARE)) == {"budget", "cookies", "limits", "pacing", "retry", "timeout"}
 
 
 def test_every_client_gets_every_answer_and_sends_once():

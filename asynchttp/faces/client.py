@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asynchttp.faces.options import CallOptions, ClientOptions
+    from asynchttp.policy.limits import Limits
     from asynchttp.runtime.call import Call
     from asynchttp.values.into import Into
     from asynchttp.values.metrics import Metrics
@@ -257,6 +258,23 @@ class Client(Lasting, Downloads, Verbs, Submitting):
         new = object.__new__(type(self))
         new._core = self._core.child(changes)
         return new
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that hold now. Assigning others changes them at once, here and in all clients that share them.
+
+        `concurrency`, `per_host` and `max_queue` can change. Lowering them stops nothing that runs; a fan-out that runs
+        keeps its own concurrency. A client with other rates, adaptive limits or keys is made by `with_`. Assign on the
+        client's loop.
+
+        Raises:
+            TypeError, ValueError: no `Limits`, or what cannot change while it is used.
+        """
+        return self._core.settings.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._core.relimit(limits)
 
     def isolate(self, url: str | URL) -> None:
         """Send nothing more to the origin of `url`, until `restore`: calls fail with `CircuitOpen`; what runs goes on.

@@ -11,6 +11,7 @@ import warnings
 import weakref
 from asyncio import get_running_loop as _get_running_loop
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -24,6 +25,7 @@ from asynchttp.policy.hedge import Tails
 from asynchttp.policy.retry import Retry
 from asynchttp.runtime import clock as clocks
 from asynchttp.runtime.call import new_call
+from asynchttp.runtime.gate import wake
 from asynchttp.values.checks import check_pairs, check_seconds
 from asynchttp.values.errors import ClientClosed, InvalidURL
 from asynchttp.values.masking import mask_url
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from asynchttp.values.timeout import Timeout
 
 CLOSING: Final = 1.0  # seconds that a cancelled call may take to unwind before it is left behind, with a warning
+_FIXED: Final = ("rate", "per_host_rate", "adaptive", "idle", "key")  # of limits, while they are used
 _FORKED: Final = "this client was made before a fork; a forked process needs a client of its own"
 _CLOSED: Final = "the client was closed and takes no more calls; make a new one"
 
@@ -165,6 +168,27 @@ class Core:
         call = request._call = new_call(settled, retry, follow, self.engine.group, self._now(), streaming)
         return call
 
+    def relimit(self, limits: Any) -> None:
+        """Let other limits hold from now on, here and in all clients that share them.
+
+        Raises:
+            TypeError: they are no `Limits`.
+            ValueError: what differs cannot change while it is used.
+        """
+        gate, old = self.state.gate, self.settings.limits
+        replace(self.settings, limits=limits)  # which checks them
+        fixed = _FIXED if old.adaptive is None else (*_FIXED, "per_host")
+        differ = [name for name in fixed if getattr(limits, name) != getattr(old, name)]
+        if differ:
+            msg = f"{', '.join(differ)} cannot change in a client that is used; client.with_(limits=...) gives one with others"
+            raise ValueError(msg)
+        gate.max_queue = limits.max_queue
+        wake(gate.admission.resize(limits.concurrency, limits.per_host))
+        for core in self._root()._family():
+            if core.state.gate is gate:
+                core.settings = replace(core.settings, limits=limits)
+                core.engine.link()  # who had no limits had no layer for them
+
     def accepts(self, accept: Any) -> Callable[[Any], bool]:
         """Which answers to items of a fan-out are ok.
 
@@ -272,6 +296,9 @@ class Core:
             if cancel:
                 for core in self._family():
                     core.pending.cancel()
+
+    def _root(self) -> Core:
+        return self if self._parent is None else self._parent._root()
 
     def _family(self) -> list[Core]:
         """Those that came from this one, and theirs, before itself."""

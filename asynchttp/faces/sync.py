@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from asynchttp.batch.fanout import FanOut
     from asynchttp.batch.results import Results
     from asynchttp.faces.options import CallOptions, ClientOptions, FanOutOptions
+    from asynchttp.policy.limits import Limits
     from asynchttp.transports.stream import StreamResponse
     from asynchttp.values.into import Into
     from asynchttp.values.metrics import Metrics
@@ -179,6 +180,15 @@ class SyncClient(SyncLasting, SyncDownloads, SyncVerbs, SyncSubmitting):
         new._links = self._links
         new._owner = False
         return new
+
+    @property
+    def limits(self) -> Limits:
+        """`Client.limits`: those that hold now, and can be assigned."""
+        return self._client.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._portal.call(setattr, self._client, "limits", limits)
 
     def isolate(self, url: str | URL) -> None:
         """`Client.isolate`: send nothing more to this origin."""

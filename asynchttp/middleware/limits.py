@@ -102,7 +102,11 @@ class LimitsLayer:
 
     async def _queue(self, request: Request, call: Call, ticket: Ticket) -> None:
         since = self._clock.now()
-        limit = call.clocks.queue
+        limit, most = call.clocks.queue, self._gate.max_queue
+        # What has begun goes on, and a fan-out has asked for no more than it can use.
+        if most is not None and call.group.waiting > most and not (call.group.patient or call.retries or call.attempts):
+            self._gate.withdraw(ticket)
+            raise _full(request, most, since)
         try:
             if limit is None:
                 await self._gate.wait(ticket)
@@ -125,6 +129,16 @@ class LimitsLayer:
             raise _timeout(request, self._clock.now()) from None
         finally:
             self._deadlines.discard(entry)
+
+
+def _full(request: Request, most: int, now: float) -> QueueTimeout:
+    elapsed = now - request._call.started
+    msg = (
+        f"the queue is full, so nothing was sent: {most} calls wait for a slot already (Limits(max_queue={most})) "
+        f"[{request.method} {mask_url(request.url)}, attempt 1, after {elapsed:.3g} s]; send less at once, or use a "
+        "fan-out, which waits"
+    )
+    return QueueTimeout(msg, request=request, elapsed=elapsed, limit=0.0, phase="queue")
 
 
 def _timeout(request: Request, now: float) -> QueueTimeout:

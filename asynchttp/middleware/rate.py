@@ -138,6 +138,7 @@ def door(limits: Limits, clock: Clock) -> Gate:
     admission = Admission(limits.concurrency, limits.per_host, None if adaptive is None else adaptive.limit)
     gate = Gate(admission, limits.key)
     gate.adaptive = adaptive
+    gate.max_queue = limits.max_queue
     client, host = as_rates("rate", limits.rate), as_rates("per_host_rate", limits.per_host_rate)
     gate.keeper = Keeper(admission, Rates(client, host) if client or host else None, clock)
     return gate

@@ -27,13 +27,15 @@ class Limits:
         per_host_rate: the same for each origin.
         adaptive: a limit for each origin that finds itself (`AdaptiveLimit`), below `per_host` if that is given.
         idle: connections kept open for reuse, in the whole client.
+        max_queue: single calls of each client that may wait for a slot; one more fails at once with `QueueTimeout`, before it
+            has sent anything. None for no bound. Items of a fan-out wait: it reads no more of them than it can use.
         key: what counts as one host: ``key(request)`` gives anything hashable, such as a tenant or an API key, in place of
             the origin. It is called for each attempt, and must be quick.
 
     A slot is held by an attempt until its body is read or closed, not while a call waits for its next attempt.
 
     Raises:
-        ValueError, TypeError: a number that is not a whole one of at least 1 (0 for `idle`), or no rate.
+        ValueError, TypeError: a number that is not a whole one of at least 1 (0 for `idle` and `max_queue`), or no rate.
 
     Example:
         >>> Limits(concurrency=200, per_host=20) == Limits(concurrency=200, per_host=20, rate=None)
@@ -46,6 +48,7 @@ class Limits:
     rate: Rated = None
     per_host_rate: Rated = None
     adaptive: AdaptiveLimit | None = None
+    max_queue: int | None = None
     key: Callable[[Any], Hashable] | None = None
 
     def __post_init__(self) -> None:
@@ -55,6 +58,7 @@ class Limits:
         if self.per_host is not None:
             check_count("Limits(per_host=)", self.per_host)
         check_count("Limits(idle=)", self.idle, 0)
+        check_count("Limits(max_queue=)", self.max_queue, 0, none=True)
         for name in ("rate", "per_host_rate"):
             if getattr(self, name) is not None:  # kept as a tuple, so that equal settings compare equal
                 object.__setattr__(self, name, as_rates(f"Limits({name}=)", getattr(self, name)))

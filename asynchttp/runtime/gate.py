@@ -19,12 +19,14 @@ class Gate:
     Cancelling `wait` takes the ticket back, wherever it was, so that no slot is lost.
     """
 
-    __slots__ = ("__weakref__", "adaptive", "admission", "keeper", "key")
+    __slots__ = ("__weakref__", "adaptive", "admission", "keeper", "key", "max_queue")
 
     def __init__(self, admission: Admission, key: Callable[[Request], Hashable] | None = None) -> None:
         """Stand in front of `admission`; `key` says what counts as one host, None by origin."""
         self.admission = admission
         self.key = key
+        #: How many single calls of a client may wait; None for any number.
+        self.max_queue: int | None = None
         #: Who tells the queue about rates and pauses, from the floor of the drivers.
         self.keeper: Any = None
         #: What finds the limit of each host, if anything does.

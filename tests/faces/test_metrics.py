@@ -147,3 +147,11 @@ def test_from_a_thread():
         client.metrics()
         client.get(URL)
         assert client.metrics().finished == 1
+
+
+def test_limits_change_from_a_thread():
+    """The blocking client assigns limits on its own loop."""
+    with SyncClient(transport=MockTransport(lambda request: Response(200))) as client:
+        client.limits = Limits(concurrency=2, per_host=1)
+        assert client.limits == Limits(concurrency=2, per_host=1)
+        assert (client.metrics().concurrency, client.metrics().per_host) == (2, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yarl
 
-from asynchttp import Client, Limits, QueueTimeout, Response, StreamResponse, Timeout
+from asynchttp import AdaptiveLimit, Client, Limits, QueueTimeout, Response, StreamResponse, Timeout
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, cancels, nothing_left
 
@@ -91,3 +91,95 @@ async def test_an_item_that_a_middleware_sends_elsewhere_has_one_slot(clock):
         results = await client.gather([URL] * 3)
         assert all(result.ok for result in results)
         nothing_left(client)
+
+
+async def _slow(clock, limits, **options):
+    async def handler(request):
+        await clock.sleep(1)
+        return Response(200)
+
+    return Client(transport=MockTransport(handler), limits=limits, **options)
+
+
+@pytest.mark.parametrize("most", [0, 2])
+async def test_a_full_queue_refuses_at_once(clock, most):
+    """One more single call than may wait fails before anything is sent; the others go on, and so does a fan-out."""
+    async with await _slow(clock, Limits(concurrency=1, max_queue=most)) as client:
+        tasks = [asyncio.ensure_future(client.get(URL)) for _ in range(1 + most)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueTimeout, match=r"queue is full.*max_queue=") as caught:
+            await client.get("https://u:pw@example.com/a")
+        error: Any = caught.value
+        assert (error.limit, error.phase, error.sent, error.attempts) == (0, "queue", False, ())
+        assert "pw" not in str(error)
+        assert all(result.ok for result in await client.gather([URL] * 5))
+        assert all(answer.ok for answer in await asyncio.gather(*tasks))
+        nothing_left(client)
+
+
+async def test_what_has_begun_is_not_refused(clock):
+    """A redirect queues again, however many wait."""
+    left = [Response(302, headers={"Location": "/a"})]
+
+    async def handler(request):
+        await clock.sleep(1)
+        return left.pop() if left else Response(200)
+
+    limits = Limits(concurrency=1, max_queue=1)
+    async with Client(transport=MockTransport(handler), limits=limits, retry=None) as client:
+        answers = await asyncio.gather(client.get(URL), client.get(URL))
+        assert [answer.status for answer in answers] == [200, 200]
+        nothing_left(client)
+
+
+async def test_limits_change_while_they_are_used(clock):
+    """Raised ones let in who waits, lowered ones stop nothing; clients that share them follow."""
+    async with await _slow(clock, Limits(concurrency=1)) as client:
+        other = client.with_(headers={"A": "1"})
+        apart = client.with_(limits=Limits(concurrency=7))
+        tasks = [asyncio.ensure_future(each.get(URL)) for each in (client, other) * 3]
+        await clock.sleep(0.5)
+        client.limits = Limits(concurrency=4, per_host=3)
+        assert client._core.state.gate.admission.running == 3
+        assert other.limits == Limits(concurrency=4, per_host=3)
+        assert apart.limits == Limits(concurrency=7)
+        other.limits = Limits(concurrency=1)
+        assert client._core.state.gate.admission.running == 3
+        await asyncio.gather(*tasks)
+        assert clock.now() == pytest.approx(4.5, abs=0.2)
+        nothing_left(client)
+
+
+async def test_limits_begin_where_there_were_none(clock):
+    """A client without limits has no layer for them until it gets some."""
+    async with await _slow(clock, Limits(concurrency=None), pacing=None) as client:
+        await asyncio.gather(*[client.get(URL) for _ in range(5)])
+        client.limits = Limits(concurrency=1)
+        await asyncio.gather(*[client.get(URL) for _ in range(3)])
+        assert clock.now() == pytest.approx(4, abs=0.1)
+        client.limits = Limits(concurrency=None)
+        await asyncio.gather(*[client.get(URL) for _ in range(3)])
+        assert clock.now() == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize("limits", [Limits(rate="1/s"), Limits(idle=5), Limits(key=str), Limits(per_host_rate="1/s")])
+async def test_what_cannot_change_is_named(limits):
+    """Rates, keys and idle connections belong to a client for its life."""
+    client = Client(transport=MockTransport(lambda request: Response(200)))
+    with pytest.raises(ValueError, match=r"cannot change .*with_\(limits="):
+        client.limits = limits
+    with pytest.raises(TypeError, match="limits= must be"):
+        client.limits = 5  # type: ignore[assignment]
+    assert client.limits == Limits()
+    await client.aclose()
+
+
+async def test_an_adaptive_limit_keeps_its_ceiling():
+    """What `per_host` bounds was found below it, so it stays; the rest changes."""
+    found = AdaptiveLimit(initial=5)
+    client = Client(transport=MockTransport(lambda request: Response(200)), limits=Limits(per_host=9, adaptive=found))
+    with pytest.raises(ValueError, match="per_host cannot change"):
+        client.limits = Limits(per_host=8, adaptive=found)
+    client.limits = Limits(per_host=9, adaptive=found, concurrency=3)
+    assert client.limits.concurrency == 3
+    await client.aclose()

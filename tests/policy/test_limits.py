@@ -44,3 +44,11 @@ def test_a_key_is_a_callable_and_an_adaptive_limit_is_one():
         Limits(key="tenant")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"Limits\(adaptive=\)"):
         Limits(adaptive=20)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, True, "3"])
+def test_max_queue_is_a_count(value):
+    """A whole number, 0 among them, or None."""
+    with pytest.raises((TypeError, ValueError), match=r"Limits\(max_queue=\)"):
+        Limits(max_queue=value)
+    assert (Limits(max_queue=0).max_queue, Limits().max_queue) == (0, None)

@@ -37,6 +37,7 @@ class Longer:
     """What `Client` has for long operations and lists of pages."""
 
     _core: Core
+    _calls: Calling | None = None
 
     async def begin(
         self,
@@ -68,7 +69,7 @@ class Longer:
             headers = CIMultiDict(request.headers)
             headers["Prefer"] = f"respond-async{seconds}"
             request.headers = CIMultiDictProxy(headers)
-        return await Operation(Calling(self._core), request, policy)._begin()
+        return await Operation(self._calling(), request, policy)._begin()
 
     def resume(
         self,
@@ -97,7 +98,7 @@ class Longer:
             raise TypeError(msg)
         home, monitor = unpack(token, {} if secrets is None else secrets)
         request = self._core.prepare(Request("GET", home, **options))
-        return Operation(Calling(self._core), request, _polling(polling), monitor)
+        return Operation(self._calling(), request, _polling(polling), monitor)
 
     def paginate(
         self,
@@ -137,7 +138,7 @@ class Longer:
         if isinstance(request.body, StreamBody) and not request.body.replayable:
             raise ValueError("the body of paginate() is sent for each page, and this one can be read only once")
         return Pages(
-            Calling(self._core),
+            self._calling(),
             request,
             rule,
             items=items,
@@ -146,6 +147,12 @@ class Longer:
             max_pages=max_pages,
             prefetch=prefetch,
         )
+
+    def _calling(self) -> Calling:
+        """One for all, because there may be many of them."""
+        if self._calls is None:
+            self._calls = Calling(self._core)
+        return self._calls
 
 
 class Calling:

@@ -147,7 +147,10 @@ class Operation:
 
     async def _begin(self) -> Self:
         """Send the request that begins it."""
-        answer = self.response = await self._caller.send(self._home.replace())
+        first = self._home
+        answer = self.response = await self._caller.send(first.replace())
+        # Polls share its headers, and its body is not kept for as long as they go on.
+        self._home = self._request = onward(first, first.url, sensitive=self._caller.sensitive)
         await self._take(started(self._polling, answer, self._caller.wall()), answer)
         return self
 
@@ -341,12 +344,11 @@ class Operation:
 
     def _fail(self, state: str, answer: Response) -> None:
         self.response, self.state, self._over = answer, state, True
-        shown = f" [{answer._title()}]"
-        msg = f"the operation begun by {self._home.method} {mask_url(self._home.url)} ended as {state[:60]!a}{shown}"
+        msg = f"the operation ended as {state[:60]!a}; the server answered {answer._title()}"
         self._failure = OperationFailed(msg, response=answer, request=answer._request, state=state)
 
     def _late(self, timeout: float) -> TotalTimeout:
-        where = f"{self._home.method} {mask_url(self._home.url)}, {self.polls} polls, state {self.state[:60]!a}"
+        where = f"{self.url and mask_url(self.url)}, {self.polls} polls, state {self.state[:60]!a}"
         msg = f"timed out: the operation is not over after {timeout} s (total); {_GOES_ON} [{where}]"
         return TotalTimeout(msg, request=self._home, elapsed=timeout, sent=True, limit=timeout, phase="wait")
 

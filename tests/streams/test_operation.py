@@ -25,7 +25,7 @@ from asynchttp import (
     TotalTimeout,
 )
 from asynchttp.testing import MockTransport, VirtualClock
-from tests.torture import nothing_left
+from tests.torture import Scenario, nothing_left, torture
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("nothing_left")]
 URL = "https://api.example.com"
@@ -383,3 +383,27 @@ async def test_it_shows_itself():
         assert repr(operation) == f"<Operation 'running' {URL}/jobs/7?token=*** (0 polls)>"
     async with client(begun=RESULT) as own:
         assert repr(await own.begin("POST", "/jobs")) == "<Operation 'succeeded' (0 polls)>"
+
+
+async def test_a_cancel_at_any_await_leaves_nothing():
+    """In a poll, between two, and in the fetching of the result."""
+    told = Response(json={"status": "succeeded", "resourceLocation": "/result"})
+    begun = Response(202, headers={"Operation-Location": "/jobs/7"})
+
+    def scenario(clock):
+        polls = [RUNNING, RUNNING, told]
+
+        async def slow(request):
+            await clock.sleep(1)
+            replies = {"/jobs": begun, "/result": RESULT}
+            return replies.get(request.url.path) or polls.pop(0)
+
+        own = Client(URL, transport=MockTransport(slow), limits=Limits(concurrency=1))
+
+        async def work():
+            operation = await own.begin("POST", "/jobs", polling=FAST)
+            return await operation.result(timeout=1000)
+
+        return Scenario(own, work)
+
+    assert await torture(scenario, some=30) > 3

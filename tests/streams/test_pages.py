@@ -20,7 +20,7 @@ from asynchttp import (
     StatusError,
 )
 from asynchttp.testing import MockTransport, VirtualClock
-from tests.torture import nothing_left
+from tests.torture import Scenario, nothing_left, torture
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("nothing_left")]
 URL = "https://api.example.com"
@@ -276,3 +276,19 @@ async def test_what_the_user_raises_is_his(clock):
             await anext(pages)
         assert (await anext(pages)).json()["items"] == [3, 4, 5]
         assert len(server.asked) == 2
+
+
+async def test_a_cancel_at_any_await_leaves_nothing():
+    """Also of the page that is on its way."""
+
+    def scenario(clock):
+        own = client(Server(clock))
+
+        async def work():
+            async with own.paginate("/list", items="items") as pages:
+                async for _ in pages.items():
+                    await clock.sleep(0.3)
+
+        return Scenario(own, work)
+
+    assert await torture(scenario, some=30) > 3

@@ -143,9 +143,9 @@ class SyncWebSocket:
         """The next message: a str if it is text, else bytes."""
         return self._portal.run(self._socket.receive)
 
-    def receive_json(self) -> Any:
-        """The next message, which is JSON."""
-        return self._portal.run(self._socket.receive_json)
+    def receive_json(self, type: Any = None) -> Any:
+        """The next message, which is JSON; a value of `type`, where there is one."""
+        return self._portal.run(self._socket.receive_json, type)
 
     def ping(self, timeout: float = 10.0) -> float:
         """Seconds until the peer has answered a ping."""

@@ -6,6 +6,7 @@ import codecs
 import json as _json
 from typing import Any, Final, NamedTuple
 
+from asynchttp.values.convert import Unfit, read_json
 from asynchttp.values.errors import DecodeError
 
 #: The longest event that is kept, in characters, all its lines together: a server must not fill the memory.
@@ -33,14 +34,17 @@ class Event(NamedTuple):
     id: str = ""
     retry: int | None = None
 
-    def json(self) -> Any:
-        """The data as JSON (RFC 8259); O(length).
+    def json(self, type: Any = None) -> Any:
+        """The data as JSON (RFC 8259), or as a value of `type`, which may be what `Response.json` takes; O(length).
 
         Raises:
-            DecodeError: it is not JSON; the message shows its start.
+            DecodeError: it is not JSON, with its start in the message, or does not fit the type, with its `path`.
         """
         try:
-            return _json.loads(self.data)
+            return _json.loads(self.data) if type is None else read_json(self.data.encode(), type)
+        except Unfit as error:
+            msg = f"the data of the event {self.event!r} does not fit its type: {error}"
+            raise DecodeError(msg, path=error.path, sent=True) from error
         except (ValueError, RecursionError) as error:
             shown = repr(self.data[:60]) if self.data else "nothing"
             msg = f"the data of the event {self.event!r} is not JSON: {error}; it starts with {shown}"

@@ -6,6 +6,7 @@ import json as _json
 from typing import TYPE_CHECKING, Any, Self
 
 from asynchttp.streams.hooks import check_hook, tell
+from asynchttp.values.convert import Unfit, read_json
 from asynchttp.values.errors import ConnectionClosed, DecodeError, HTTPError
 
 if TYPE_CHECKING:
@@ -38,15 +39,20 @@ class Messages:
         """`send` the value as JSON text."""
         await self.send(_json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
-    async def receive_json(self) -> Any:
-        """The next message, which is JSON.
+    async def receive_json(self, type: Any = None) -> Any:
+        """The next message, which is JSON; a value of `type`, which may be what `Response.json` takes.
 
         Raises:
-            DecodeError: it is not.
+            DecodeError: it is not, or does not fit the type, with its `path`.
         """
         message = await self.receive()
         try:
-            return _json.loads(message)
+            if type is None:
+                return _json.loads(message)
+            return read_json(message.encode() if isinstance(message, str) else message, type)
+        except Unfit as error:
+            msg = f"a message of the WebSocket does not fit its type: {error}"
+            raise DecodeError(msg, path=error.path, request=self._request, sent=True) from error
         except (ValueError, RecursionError) as error:
             msg = f"a message of the WebSocket is not JSON: {error}; it starts with {message[:60]!r}"
             raise DecodeError(msg, request=self._request, sent=True) from error
@@ -64,11 +70,11 @@ class Messages:
                 raise StopAsyncIteration from None
             raise
 
-    async def iter_json(self) -> AsyncIterator[Any]:
-        """The messages as JSON; ends as iteration does."""
+    async def iter_json(self, type: Any = None) -> AsyncIterator[Any]:
+        """The messages as JSON, or as values of `type`; ends as iteration does."""
         while True:
             try:
-                value = await self.receive_json()
+                value = await self.receive_json(type)
             except ConnectionClosed as error:
                 if error.clean:
                     return

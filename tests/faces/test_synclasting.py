@@ -76,6 +76,8 @@ def test_websockets():
             assert ws.receive() == "a"
             ws.send_json([1])
             assert ws.receive_json() == [1]
+            ws.send_json([2])
+            assert ws.receive_json(list[int]) == [2]
             assert ws.ping() >= 0
             ws.send("b")
             ws.send("close")

@@ -133,3 +133,13 @@ def test_data_that_is_json():
         Event("price", "[DONE]").json()
     with pytest.raises(DecodeError, match="starts with nothing"):
         Event().json()
+
+
+def test_data_of_a_type():
+    """As `Response.json(type)` reads it; what does not fit says where."""
+    assert Event(data='{"eur": [1, 2]}').json(dict[str, list[int]]) == {"eur": [1, 2]}
+    with pytest.raises(DecodeError, match="the data of the event 'message' does not fit its type") as caught:
+        Event(data='{"eur": [1, "x"]}').json(dict[str, list[int]])
+    assert caught.value.path == "$[...][1]"
+    with pytest.raises(DecodeError, match="is not JSON"):
+        Event(data="{").json(dict[str, int])

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asynchttp import ConnectionClosed, ProtocolError, Request
+from asynchttp import ConnectionClosed, DecodeError, ProtocolError, Request
 from asynchttp.streams.messages import Messages
 
 pytestmark = pytest.mark.asyncio
@@ -67,3 +67,16 @@ async def test_what_cannot_be_called_is_refused():
     with pytest.raises(TypeError, match="on_text= must be a function"):
         await messages.run(on_text=3)  # type: ignore[arg-type]
     assert messages.messages == ["a"]
+
+
+async def test_json_of_a_type():
+    """Text or bytes, one by one or by iteration; what does not fit says where."""
+    closed = ConnectionClosed("closed", code=1000)
+    messages = Given("[1]", b"[2]", '["x"]', "[3", "[4]", closed)
+    assert [await messages.receive_json(list[int]) for _ in range(2)] == [[1], [2]]
+    with pytest.raises(DecodeError, match="does not fit its type") as caught:
+        await messages.receive_json(list[int])
+    assert caught.value.path == "$[0]"
+    with pytest.raises(DecodeError, match="is not JSON"):
+        await messages.receive_json(list[int])
+    assert [value async for value in messages.iter_json(list[int])] == [[4]]

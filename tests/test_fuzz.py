@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 URL: Final = "http://a.example/"
 HEALTH: Final = list(HealthCheck)
 FEW: Final = settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH)
-MANY: Final = settings(max_examples=30_000, deadline=None, database=None, suppress_health_check=HEALTH)
+MANY: Final = settings(max_examples=5000, deadline=None, database=None, suppress_health_check=HEALTH)
 
 # ─── what users give ─────────────────────────────────────────────────────────
 

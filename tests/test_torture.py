@@ -7,8 +7,14 @@ import asyncio
 import pytest
 
 from asynchttp import Backoff, Client, Limits, Response, Retry, StreamResponse, Timeout
-from asynchttp.testing import MockTransport
-from tests.torture import Body, Scenario, nothing_left, torture
+from asynchttp.testing import FaultServer, MockTransport
+from asynchttp.testing import nothing_left as nothing_left_at_all
+from asynchttp.testing.steps import answer
+from tests.scenarios import REAL, VIRTUAL
+from tests.torture import Body, Scenario, nothing_left, torture, torture_by_errors, torture_for_real
+from tests.transports.conftest import lane
+
+__all__ = ["lane"]
 
 URL = "https://example.com/"
 RETRY = Retry(backoff=Backoff.constant(1))
@@ -133,22 +139,69 @@ def following(clock):
     return Scenario(client, lambda: client.get(URL), beside, check)
 
 
-SCENARIOS = [plain, retried, redirected, queued, streamed, middlewares, leading, following]
+SCENARIOS = [plain, retried, redirected, queued, streamed, middlewares, *VIRTUAL]
+each = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+each_real = pytest.mark.parametrize("scenario", REAL, ids=lambda scenario: scenario.__name__)
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@each
 async def test_some_awaits(scenario):
-    """A seeded part of the awaits of each scenario, cancelled there, leaves nothing behind."""
-    assert await torture(scenario, some=8, seed=7) > 2
+    """A seeded part of the awaits of each scenario, cancelled there or raising, leaves nothing behind."""
+    assert await torture(scenario, some=8, seed=7) > 0
+    await torture_by_errors(scenario, some=4, seed=7)
 
 
 @pytest.mark.soak
 @pytest.mark.asyncio
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@each
 async def test_every_await(scenario):
     """Every await of each scenario, cancelled there, leaves nothing behind."""
     await torture(scenario)
+
+
+@pytest.mark.soak
+@pytest.mark.asyncio
+@each
+async def test_every_await_that_raises(scenario):
+    """Every await of each scenario, raising an `OSError` there, leaves nothing behind."""
+    await torture_by_errors(scenario)
+
+
+async def by_path(connection):
+    """A server: what is asked for says what is done."""
+    while True:
+        request = await connection.read_request()
+        if request.target == "/reset":
+            await connection.rst()
+            return
+        if request.target == "/redirect":
+            await connection.send(answer(status=302, headers={"Location": "/long"}))
+        else:
+            await connection.send(answer(bytes(200_000) if request.target == "/long" else b"ok"))
+
+
+async def for_real(scenario, some=None):
+    async with nothing_left_at_all():
+        with FaultServer(by_path) as server:  # in a thread, so that its tasks are none of this loop
+            assert await torture_for_real(lambda: scenario(server.url), some=some, seed=7) > 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("lane")
+@each_real
+async def test_some_awaits_over_sockets(scenario):
+    """The same over both lanes: no connection is left either, on our side or the server's."""
+    await for_real(scenario, some=4)
+
+
+@pytest.mark.soak
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("lane")
+@each_real
+async def test_every_await_over_sockets(scenario):
+    """The same, for every await."""
+    await for_real(scenario)
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,8 @@
 """Cancel a scenario at every await, and see that nothing is left behind.
 
 A scenario is run once for each of its awaits, and cancelled there in two ways: as the wait begins, and in the very turn of
-the loop in which the wait would have ended, when the result is there already and must not be lost.
+the loop in which the wait would have ended, when the result is there already and must not be lost. `torture_by_errors` lets
+each await raise an `OSError` instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asynchttp import HTTPError
 from asynchttp.testing import VirtualClock
 
 if TYPE_CHECKING:
@@ -25,12 +27,18 @@ ENOUGH = 1000  # awaits; a scenario that never ends by itself has more
 
 @dataclass
 class Scenario:
-    """One run: `work` is what is cancelled; `beside` goes on and must end well; `check` looks at what is left."""
+    """One run: `work` is what is cancelled; `beside` goes on and must end well; `check` looks at what is left.
+
+    With `rests`, an origin may be remembered for as long as nothing may be sent there; with `goes_on`, calls may outlive who
+    waited for them, as submitted ones do, and end with the client.
+    """
 
     client: Client
     work: Callable[[], Coroutine[Any, Any, Any]]
     beside: Callable[[], Coroutine[Any, Any, Any]] | None = None
     check: Callable[[], None] | None = None
+    rests: bool = False
+    goes_on: bool = False
 
 
 class Body:
@@ -67,15 +75,20 @@ def cancels() -> int:
     return task.cancelling()
 
 
-def nothing_left(client: Client) -> None:
+def nothing_left(client: Client, *, rests: bool = False) -> None:
     """No slot, no waiter, no deadline, no call and no stream is left of what the client did."""
     core = client._core
     admission = core.state.gate.admission
-    assert (admission.running, admission.waiting, admission.hosts) == (0, 0, 0), "slots were left behind"
-    assert len(core.state.deadlines) == 0, "deadlines were left behind"
+    assert (admission.running, admission.waiting) == (0, 0), "slots were left behind"
+    assert rests or not admission.hosts, "hosts were left behind"
+    assert rests or len(core.state.deadlines) == 0, "deadlines were left behind"
     assert not core.engine.calls, "calls were left behind"
     assert not core.engine.streams, "streams were left behind"
     assert not core.engine._waiters, "waiters were left behind"
+
+
+class Torment(OSError):
+    """What an await raises, in a run that is tortured by errors."""
 
 
 async def torture(make: Callable[[VirtualClock], Scenario], *, some: int | None = None, seed: int = 0) -> int:
@@ -87,38 +100,74 @@ async def torture(make: Callable[[VirtualClock], Scenario], *, some: int | None 
         return await _torture(functools.partial(make, clock), some, seed)
 
 
+async def torture_by_errors(make: Callable[[VirtualClock], Scenario], *, some: int | None = None, seed: int = 0) -> int:
+    """Let each await of the scenario raise, or `some` of them; gives how many it has.
+
+    What comes of it is the scenario's business: a connection that breaks may be tried again. Nothing may be left behind.
+    """
+    with VirtualClock() as clock:
+        return await _errors(functools.partial(make, clock), some, seed)
+
+
+async def torture_for_real(make: Callable[[], Scenario], *, some: int | None = None, seed: int = 0) -> int:
+    """As `torture`, over real sockets: no run has just as many awaits as another, and one may end before its turn comes.
+
+    Errors come from the server: one that is put into an await of the loop's own code leaves a loop that no system would.
+    """
+    total = await _count(make)
+    for at, how in _drawn([(at, how) for at in range(total) for how in ("begin", "late")], some, seed):
+        _tolerable(await _run(make, at, how), at)
+    return total
+
+
+async def _errors(make: Callable[[], Scenario], some: int | None, seed: int) -> int:
+    total = await _count(make)
+    for at, how in _drawn([(at, "error") for at in range(total)], some, seed):
+        _tolerable(await _run(make, at, how), at)
+    return total
+
+
+def _tolerable(came: Any, at: int) -> None:
+    """An answer, the error itself, what the client makes of it, or the cancellation."""
+    fine = HTTPError | Torment | asyncio.CancelledError | ExceptionGroup
+    assert not isinstance(came, BaseException) or isinstance(came, fine), f"at await {at} it came to {came!r}"
+
+
+def _drawn(points: list[tuple[int, str]], some: int | None, seed: int) -> list[tuple[int, str]]:
+    return points if some is None or some >= len(points) else random.Random(seed).sample(points, some)
+
+
 async def _torture(make: Callable[[], Scenario], some: int | None, seed: int) -> int:
     total = await _count(make)
-    points = [(at, late) for at in range(total) for late in (False, True)]
-    if some is not None and some < len(points):
-        points = random.Random(seed).sample(points, some)
-    for at, late in points:
-        came = await _run(make, at, late)
-        assert isinstance(came, asyncio.CancelledError), f"cancelled at await {at} ({late=}), and it came to {came!r}"
+    for at, how in _drawn([(at, how) for at in range(total) for how in ("begin", "late")], some, seed):
+        came = await _run(make, at, how)
+        assert isinstance(came, asyncio.CancelledError), f"cancelled at await {at} ({how}), and it came to {came!r}"
     return total
 
 
 async def _count(make: Callable[[], Scenario]) -> int:
     counter = [0]
-    came = await _run(make, ENOUGH, False, counter)
+    came = await _run(make, ENOUGH, "begin", counter)
     if isinstance(came, BaseException):
         raise came
     assert 0 < counter[0] < ENOUGH
     return counter[0]
 
 
-async def _run(make: Callable[[], Scenario], at: int, late: bool, counter: list[int] | None = None) -> Any:
+async def _run(make: Callable[[], Scenario], at: int, how: str, counter: list[int] | None = None) -> Any:
     before = asyncio.all_tasks()
     scenario = make()
     beside = None if scenario.beside is None else asyncio.create_task(scenario.beside())
     await asyncio.sleep(0)
-    task = asyncio.create_task(_drive(scenario.work(), at, late, [0] if counter is None else counter))
+    task = asyncio.create_task(_drive(scenario.work(), at, how, [0] if counter is None else counter))
     came: Any = (await asyncio.gather(task, return_exceptions=True))[0]
     if beside is not None:
         await beside
+    if scenario.goes_on:
+        await scenario.client.aclose()
     for _ in range(3):
         await asyncio.sleep(0)
-    nothing_left(scenario.client)
+    nothing_left(scenario.client, rests=scenario.rests)
     assert not asyncio.all_tasks() - before, "tasks were left behind"
     if scenario.check is not None:
         scenario.check()
@@ -126,14 +175,14 @@ async def _run(make: Callable[[], Scenario], at: int, late: bool, counter: list[
     return came
 
 
-async def _drive(work: Coroutine[Any, Any, Any], at: int, late: bool, counter: list[int]) -> Any:
+async def _drive(work: Coroutine[Any, Any, Any], at: int, how: str, counter: list[int]) -> Any:
     """A coroutine proper: from Python 3.12 on, a task takes nothing else."""
-    return await _driven(work, at, late, counter)
+    return await _driven(work, at, how, counter)
 
 
 @types.coroutine
-def _driven(work, at: int, late: bool, counter: list[int]):
-    """`work`, whose task is cancelled at its await number `at`."""
+def _driven(work, at: int, how: str, counter: list[int]):
+    """`work`, whose task is cancelled at its await number `at`, or whose await raises."""
     task = asyncio.current_task()
     assert task is not None
     error: BaseException | None = None
@@ -143,14 +192,19 @@ def _driven(work, at: int, late: bool, counter: list[int]):
         except StopIteration as stop:
             return stop.value
         error = None
-        if counter[0] == at:
-            if not late:
+        counter[0] += 1
+        if counter[0] == at + 1:
+            if how == "error":
+                if waits_for is not None:
+                    waits_for._asyncio_future_blocking = False  # nobody waits for it any more
+                error = Torment("at this await")
+                continue
+            if how == "begin":
                 task.cancel()
             elif waits_for is None:
                 asyncio.get_running_loop().call_soon(task.cancel)
             else:
                 waits_for.add_done_callback(lambda _: task.cancel())
-        counter[0] += 1
         try:
             yield waits_for
         except BaseException as raised:

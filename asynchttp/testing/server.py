@@ -87,7 +87,6 @@ class FaultServer:
         self._tls = tls
         self._receive_buffer = receive_buffer
         self._errors: list[Exception] = []
-        self._accepting: asyncio.Task[None] | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -135,14 +134,14 @@ class FaultServer:
             listener.close()
             raise
         self.port = listener.getsockname()[1]
-        self._accepting = asyncio.create_task(self._accept(listener))
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Stop listening, end every script, close every connection; tell what scripts raised, unless something else did."""
-        assert self._accepting is not None
         assert self._listener is not None
-        tasks = [self._accepting, *self._serving]
+        asyncio.get_running_loop().remove_reader(self._listener)
+        tasks = list(self._serving)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -153,18 +152,20 @@ class FaultServer:
             msg = "a server script raised"
             raise ExceptionGroup(msg, self._errors)
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            sock, _ = await loop.sock_accept(listener)
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            script = self.scripts[min(len(self.connections), len(self.scripts) - 1)]
-            connection = Connection(sock, self.requests, self._tls)
-            self.connections.append(connection)
-            task = asyncio.create_task(self._serve(connection, script))
-            self._serving.add(task)
-            task.add_done_callback(self._serving.discard)
+    def _accept(self, listener: socket.socket) -> None:
+        """Take one connection: in a task of its own, one that came as the server ends would be lost, and stay open."""
+        try:
+            sock, _ = listener.accept()
+        except (BlockingIOError, ConnectionError):  # it went away before it was taken
+            return
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        script = self.scripts[min(len(self.connections), len(self.scripts) - 1)]
+        connection = Connection(sock, self.requests, self._tls)
+        self.connections.append(connection)
+        task = asyncio.create_task(self._serve(connection, script))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, connection: Connection, script: Script) -> None:
         connection.start_reading()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "outage"
 FULL = {"calls": 10_000, "dead": 10_000, "outage": 60, "capacity": 1000}
-QUICK = {"calls": 2000, "dead": 1000, "outage": 20, "capacity": 100}
+QUICK = {"calls": 1000, "dead": 100, "outage": 10, "capacity": 50}
 
 OURS, NO_RETRY, AT_ONCE, JITTER, RATIO = "asynchttp", "no retry", "4 at once", "4 with full jitter", "4, at most 20 %"
 VARIANTS = (OURS, NO_RETRY, AT_ONCE, JITTER, RATIO)

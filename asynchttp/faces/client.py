@@ -76,8 +76,8 @@ class Client(Lasting, Downloads, Verbs, Submitting):
         middlewares, network_middlewares: ``async (request, call_next) -> response``, once a call or once an attempt.
         observers: callables that get each event.
         sensitive_headers: more names that never leave their origin.
-        session: your own `aiohttp.ClientSession`, with its jar, headers and connector; never closed here.
         strict_base: refuse URLs that do not begin at base_url, so that a path from elsewhere cannot name another host.
+        session: your own `aiohttp.ClientSession`, with its jar, headers and connector; never closed here.
         transport: anything with ``async send(request)`` and ``aclose()``.
 
     Leaving ``async with`` normally waits for submitted calls and their callbacks, and closes it; leaving it by an

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asynchttp.policy.breaker import CircuitBreaker
     from asynchttp.faces.callbacks import Callback
+    from asynchttp.policy.breaker import CircuitBreaker
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.failures import ErrorPolicy
     from asynchttp.policy.hedge import Hedge

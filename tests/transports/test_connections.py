@@ -230,9 +230,9 @@ async def test_no_descriptors_left(monkeypatch):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr("aiohttp.connector.aiohappyeyeballs.start_connection", connect)
-    async with asynchttp.Client(retry=None) as client:
+    async with asynchttp.Client(retry=None, network=Network(resolver=Resolver(["127.0.0.1"]))) as client:
         with pytest.raises(asynchttp.ConnectError, match="ulimit") as caught:
-            await client.get("http://127.0.0.1:9/")
+            await client.get("http://x.invalid:9/")
     assert caught.value.local
 
 

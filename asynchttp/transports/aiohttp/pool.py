@@ -79,13 +79,16 @@ class _Pool(aiohttp.BaseConnector):
         Raises:
             aiohttp.ClientError, OSError: as aiohttp's connectors do.
         """
-        connection: Any = await self._create_connection(target, [], _NO_LIMIT)  # type: ignore[arg-type]
+        connection: Any = await self._reach(target)
         if self.closed:
             connection.close()
             raise aiohttp.ClientConnectionError("Connector is closed.")
         self._acquired.add(connection)
         dialled: Connection = connection
         return dialled
+
+    async def _reach(self, target: Target) -> Any:
+        return await self._create_connection(target, [], _NO_LIMIT)  # type: ignore[arg-type]
 
     def give(self, key: ConnectionKey, connection: Connection) -> None:
         """Take a connection back, to be used again if its answer was whole and both sides agree; O(1)."""
@@ -187,6 +190,23 @@ class TCP(_Pool, aiohttp.TCPConnector):
         """As `aiohttp.TCPConnector`, with at most `idle` unused connections."""
         super().__init__(**options)
         self._watch(idle)
+
+    async def _reach(self, target: Target) -> Any:
+        """An address is connected to as it stands: there is no name to look up, and no other address to race it with."""
+        if not target.literal or self._local_addr_infos is not None or self._socket_factory is not None:
+            return await super()._reach(target)
+        req: Any = target
+        tls = self._get_ssl_context(req)
+        _, connection = await self._wrap_existing_connection(
+            self._factory,
+            target.host,
+            target.port,
+            timeout=_NO_LIMIT,
+            ssl=tls,
+            server_hostname=None if tls is None else target.host,
+            req=req,
+        )
+        return connection
 
     async def _create_direct_connection(self, req: Any, *args: Any, **kwargs: Any) -> Any:
         """As aiohttp's; but where no address served in time, the next attempt looks the name up again."""

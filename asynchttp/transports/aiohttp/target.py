@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from aiohttp.client_reqrep import ConnectionKey
@@ -16,9 +17,10 @@ class Target:
     Attributes:
         connection_key: what connections are kept under (rule 36), the same as for a request of the session lane.
         authority: what the Host header says.
+        literal: whether the host is an address in its one proper form.
     """
 
-    __slots__ = ("_tls", "authority", "connection_key", "host", "port", "url")
+    __slots__ = ("_tls", "authority", "connection_key", "host", "literal", "port", "url")
 
     proxy = None
     proxy_auth = None
@@ -32,9 +34,18 @@ class Target:
         self.host = url.raw_host or ""
         self.port = url.port
         self._tls = url.scheme == "https"
+        self.literal = _is_address(self.host)
         self.authority = url.host_port_subcomponent or ""
         self.connection_key = ConnectionKey(self.host, self.port, self._tls, True, None, None, None, None)
 
     def is_ssl(self) -> bool:
         """Whether the connection is over TLS."""
         return self._tls
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

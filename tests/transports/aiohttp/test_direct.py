@@ -141,7 +141,7 @@ async def test_a_cancelled_request(lane, connector, when, monkeypatch):
             async def never(*args: Any) -> Any:
                 await asyncio.Event().wait()
 
-            monkeypatch.setattr(connector, "_create_connection", never)
+            monkeypatch.setattr(connector, "_reach", never)
         task = asyncio.create_task(lane.send(asked(server.url, "POST", content=iter([b"a"]))))
         await asyncio.sleep(0)
         if when == "waiting":
@@ -160,7 +160,7 @@ async def test_a_connection_that_takes_too_long(lane, connector, monkeypatch):
     async def never(*args: Any) -> Any:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(connector, "_create_connection", never)
+    monkeypatch.setattr(connector, "_reach", never)
     with pytest.raises(asynchttp.ConnectTimeout) as caught:
         await lane.send(asked("http://127.0.0.1:9/", connect=0.001))
     assert (caught.value.sent, caught.value.limit) == (False, 0.001)

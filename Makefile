@@ -20,7 +20,7 @@ RUN_STAMP := $(VENV)/.asynchttp-run
 DEV_STAMP := $(VENV)/.asynchttp-dev
 BENCH_STAMP := $(VENV)/.asynchttp-bench
 
-.PHONY: help setup demo tour test lint types cover docs bench soak format clean
+.PHONY: help setup demo tour test lanes lint types cover docs bench soak format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ tour: $(RUN_STAMP)  ## exchanges that last, a few lines each: events, a WebSocke
 
 test: $(DEV_STAMP)  ## the tests
 	$(PY) -m pytest $(ARGS)
+
+lanes: $(DEV_STAMP)  ## the transports over the lowest aiohttp, its pure Python, and (advice only) its next pre-release
+	.ci/lanes $(PY)
 
 lint: $(DEV_STAMP)  ## style, format, and which module may import which
 	$(PY) -m ruff check $(ARGS) .

@@ -37,7 +37,9 @@ def wire(*, connected: bool = False, answered: int = 0, watched: bool = True, **
     told.asked = connected
     told.reused = facts.pop("reused", False)
     if connected:
-        protocol: Any = SimpleNamespace(**{"arrived": answered, "before": 0, "lost": None, "refused": None, "secure": True, **facts})
+        protocol: Any = SimpleNamespace(
+            **{"arrived": answered, "before": 0, "lost": None, "refused": None, "secure": True, **facts}
+        )
         told.protocol = protocol
     return told
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from asynchttp.values.request import Request, plain_request
 
@@ -108,14 +108,14 @@ class Verbs:
     async def _ask(self, method: str, url: str | URL, options: RequestOptions) -> Response:
         return await self._send(self._core.prepare(Request(method, url, **options)))
 
-    def _send(self, request: Request) -> Awaitable[Any]:
+    def _send(self, request: Request) -> Awaitable[Response]:
         """Begin a call; a coroutine less for each where no answer is refused."""
         core = self._core
         core.begin(request)
         sent = core.engine.send(request)
         return sent if core.refuses is None else self._refusing(sent)
 
-    async def _refusing(self, sent: Awaitable[Any]) -> Any:
+    async def _refusing(self, sent: Awaitable[Response]) -> Response:
         answer = await sent
         if self._core.refuses is not None and self._core.refuses(answer):
             raise answer.refusal()

@@ -130,8 +130,8 @@ class Request:
         if cookies is not None:
             self.cookies = check_cookies(cookies)
             own = _with_cookies(own, self.cookies)
-        if idempotency_key is not None and isinstance(_check_key(idempotency_key), str):
-            own = _with_key(own, idempotency_key)
+        if idempotency_key is not None and isinstance(key := _check_key(idempotency_key), str):
+            own = _with_key(own, key)
         self.headers: CIMultiDictProxy[str] = own
         self.auth = auth if auth is UNSET else _check_auth(auth)
         self.timeout = timeout if timeout is UNSET else as_timeout(timeout)

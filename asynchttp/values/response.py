@@ -336,26 +336,6 @@ class Response(Answer):
             setattr(self, name, value)
 
 
-def whole_response(
-    status: int, headers: CIMultiDictProxy[str], content: bytes, request: Request, reason: str, framing: str
-) -> Response:
-    """The `Response` of a transport that has checked all of it; HTTP/1.1."""
-    new = object.__new__(Response)
-    new.status = status
-    new.headers = headers
-    new.reason = reason
-    new.framing = framing
-    new.http_version = "1.1"
-    new.history = new.attempts = ()
-    new.elapsed = 0.0
-    new.trailers = NO_HEADERS
-    new.undecoded = False
-    new.body_error = None
-    new._request = request
-    new._content = content
-    return new
-
-
 _SLOTS = (*Answer.__slots__, *Response.__slots__)
 _TEXTUAL = ("text/plain", "json", "xml", "/x-www-form-urlencoded")
 

@@ -2,7 +2,7 @@
 
 from aiohttp import WSMsgType, web
 
-ROOM = set()
+ROOM: set[web.WebSocketResponse] = set()
 
 
 async def chat(request):

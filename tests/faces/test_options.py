@@ -36,4 +36,4 @@ def test_an_unknown_option_names_itself_and_the_others():
     with pytest.raises(TypeError, match=r"a fan-out has no option bufer; it has accept, .*buffer, concurrency"):
         check_known("a fan-out", {"bufer": 1}, FanOutOptions)
     with pytest.raises(TypeError, match="a fan-out has no option concurency"):
-        asynchttp.Client().map([], concurency=1)  # type: ignore[call-arg]  # the mistake that is meant
+        asynchttp.Client().map([], concurency=1)  # type: ignore[call-overload]  # the mistake that is meant

@@ -15,8 +15,7 @@ import asynchttp
 from asynchttp.faces.cli import options
 from asynchttp.faces.cli.lasting import download_command, events_command
 from asynchttp.faces.cli.lines import BadLine, Defaults, parse_line
-from asynchttp.faces.cli.options import Fault
-from asynchttp.faces.cli.options import say as _say
+from asynchttp.faces.cli.options import Fault, say
 from asynchttp.faces.cli.pipes import Sink, Source
 from asynchttp.faces.cli.run import Job, Run, fetch
 from asynchttp.faces.cli.summary import Summary, printable
@@ -144,7 +143,7 @@ def _check_all(source: Source, defaults: Defaults) -> None:
             if isinstance(item, BadLine):
                 bad += 1
                 if bad <= _SHOWN_BAD_LINES:
-                    _say(f"{source.name}:{line}: {printable(str(item.error))}")
+                    say(f"{source.name}:{line}: {printable(str(item.error))}")
         source.rewind()
     except OSError as error:
         raise Fault(f"cannot read {printable(source.name)}: {error.strerror}") from None
@@ -215,14 +214,14 @@ def _map(job: Job, shown: Bar | None) -> int:
 
 def _tell(run: Run, elapsed: float, fault: str | None) -> None:
     if not run.summary.done and fault is None and not run.interrupted:
-        _say("asynchttp: the input holds nothing to request")
+        say("asynchttp: the input holds nothing to request")
         return
     for line in run.summary.lines(elapsed=elapsed):
-        _say(line)
+        say(line)
     if fault is not None:
-        _say(fault)
+        say(fault)
     if run.interrupted:
-        _say(f"asynchttp: interrupted; {number(run.stopped)} requests that ran or waited were stopped")
+        say(f"asynchttp: interrupted; {number(run.stopped)} requests that ran or waited were stopped")
 
 
 @cli.command("get")
@@ -256,17 +255,17 @@ def get_command(
         response = asynchttp.run(fetch(request, arguments))
         _print(response, include)
     except asynchttp.HTTPError as error:
-        _say(f"asynchttp: {type(error).__name__}: {printable(str(error))}")
+        say(f"asynchttp: {type(error).__name__}: {printable(str(error))}")
         return FAILED
     except OSError as error:
         # what is left in its buffer would fail once more when the interpreter ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if error.errno != errno.EPIPE:
-            _say(f"asynchttp: cannot write <stdout>: {error.strerror}")
+            say(f"asynchttp: cannot write <stdout>: {error.strerror}")
         return FAILED
     if response.ok:
         return OK
-    _say(f"asynchttp: {response.status} {printable(response.reason)} from {printable(mask_url(response.url))}")
+    say(f"asynchttp: {response.status} {printable(response.reason)} from {printable(mask_url(response.url))}")
     return FAILED
 
 

@@ -29,9 +29,12 @@ from asynchttp.transports.aiohttp.target import Target
 from asynchttp.transports.aiohttp.upload import Sender
 from asynchttp.transports.aiohttp.wire import AttemptWire
 from asynchttp.transports.stream import StreamResponse
-from asynchttp.values.response import Response, whole_response
+from asynchttp.values.request import NO_HEADERS
+from asynchttp.values.response import Response
 
 if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
     from asynchttp.runtime.call import Call
     from asynchttp.transports.aiohttp.connection import Connection
     from asynchttp.transports.aiohttp.pool import TCP, Unix
@@ -90,7 +93,7 @@ class DirectLane:
             self._leave(connection, sender)
         head: Any = connection.message
         wire.reading = connection.reading
-        return whole_response(head.code, head.headers, body, request, head.reason, connection.framing)
+        return _whole(head.code, head.headers, body, request, head.reason, connection.framing)
 
     def _target(self, request: Request) -> Target:
         if len(self._targets) >= _TARGETS:
@@ -206,3 +209,23 @@ class Held:
         if self._sender is not None:
             self._sender.stop()
         self._connector.drop(connection)
+
+
+def _whole(
+    status: int, headers: CIMultiDictProxy[str], content: bytes, request: Request, reason: str, framing: str
+) -> Response:
+    """The `Response` of an answer that was checked already; without a look at arguments that were not given."""
+    new = object.__new__(Response)
+    new.status = status
+    new.headers = headers
+    new.reason = reason
+    new.framing = framing
+    new.http_version = "1.1"
+    new.history = new.attempts = ()
+    new.elapsed = 0.0
+    new.trailers = NO_HEADERS
+    new.undecoded = False
+    new.body_error = None
+    new._request = request
+    new._content = content
+    return new

@@ -11,7 +11,7 @@ import pytest_asyncio
 import uvloop
 
 import asynchttp
-from asynchttp.faces.cli import app, main
+from asynchttp.faces.cli import app, main, options
 from asynchttp.faces.cli.pipes import Source
 from asynchttp.faces.progress import PlainLines
 from tests.servers.app import serve
@@ -376,7 +376,7 @@ def test_a_stderr_that_nobody_reads_changes_nothing(monkeypatch):
         raise BrokenPipeError
 
     monkeypatch.setattr("click.echo", broken)
-    app._say("x")
+    options.say("x")
 
 
 # --------------------------------------------------------------------------------------------------------- get

@@ -30,7 +30,7 @@ setup: $(DEV_STAMP)  ## an environment in .venv with everything below
 demo: $(RUN_STAMP)  ## 10 000 URLs against servers that misbehave, on this machine
 	$(PY) -m examples.demo $(ARGS)
 
-tour: $(RUN_STAMP)  ## exchanges that last, a few lines each: events, a WebSocket, an operation, pages
+tour: $(RUN_STAMP)  ## exchanges that last, a few lines each: events, a WebSocket, an operation, pages, a download
 	$(PY) -m examples.tour $(ARGS)
 
 test: $(DEV_STAMP)  ## the tests

@@ -16,6 +16,7 @@ STEPS = {
     "chat": "A WebSocket",
     "long_report": "An operation that takes a while, and goes on after a restart",
     "page_by_page": "A list, page by page, the next one on its way",
+    "resumed_download": "A download that breaks off, and goes on where it stopped",
 }
 
 

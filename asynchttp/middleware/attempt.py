@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from multidict import CIMultiDict
@@ -16,7 +18,7 @@ from asynchttp.transports.sinks import pour
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.body import StreamBody
 from asynchttp.values.errors import AttemptTimeout, HTTPError, ServerDisconnected
-from asynchttp.values.events import AttemptFinished, AttemptStarted, Detoured
+from asynchttp.values.events import AttemptFinished, AttemptStarted, Detoured, EarlyHints
 from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Response
 from asynchttp.values.result import Attempt
@@ -123,6 +125,8 @@ class AttemptLayer:
             call.watch.began()
         if self._observers is not None:
             self._observers.tell(AttemptStarted(request, attempt.number, attempt.queued, attempt.started))
+            # A transport hears of them in a callback of its own, where the caller's context variables are not.
+            call.hinted = functools.partial(_hint, copy_context(), self._observers, self._clock, request)
 
     def _end(self, request: Request, call: Call, attempt: Attempt, entry: Entry | None) -> None:
         """Stop the clock and complete the record."""
@@ -197,6 +201,13 @@ class AttemptLayer:
         if request.into is None or (300 <= answer.status < 400 and not _stays(request, answer, call)):
             return await answer.aread(self._max_body)
         return await pour(answer, request.into, self._max_body)
+
+
+def _hint(
+    context: Context, observers: Observers, clock: Clock, request: Request, headers: tuple[tuple[str, str], ...]
+) -> None:
+    """The server told of the answer that it still prepares (103, RFC 8297)."""
+    context.run(observers.tell, EarlyHints(request, headers, clock.now()))
 
 
 async def _unexpecting(request: Request, answer: Answer, call: Call, attempt: Attempt) -> Request:

@@ -10,6 +10,7 @@ from asynchttp.runtime.deadlines import Guard
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from asynchttp.policy.admission import Group, Ticket
     from asynchttp.policy.followup import Redirects
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from asynchttp.values.response import Response
     from asynchttp.values.result import Attempt
     from asynchttp.values.timeout import Clocks
+
+    Hinted: TypeAlias = Callable[[tuple[tuple[str, str], ...]], object]
 
 R = TypeVar("R")
 
@@ -39,6 +42,7 @@ class Call:
         room: bytes of body that a transport may read at once, to answer with a `Response`; None leaves it on the wire.
         spares: whether an answer will be retried, so that its body need not be kept; what it `decided` is kept.
         fresh: the next attempt needs a new connection; `resent`: the one free resend was used.
+        hinted: a transport tells it the headers of each 103 (Early Hints) of the attempt under way; None where nobody listens.
         watch: looks on, or None.
     """
 
@@ -50,6 +54,7 @@ class Call:
         "fresh",
         "group",
         "guard",
+        "hinted",
         "history",
         "queued",
         "redirects",
@@ -99,6 +104,7 @@ class Call:
         self.spares: Callable[[Request, Any], bool] | None = None
         self.decided: Decision | None = None
         self.room: int | None = None
+        self.hinted: Hinted | None = None
         self.fresh = False
         self.resent = False
         self.watch: Watch | None = None
@@ -188,7 +194,7 @@ def new_call(
     new.deadline = None if total is None else now + total
     new.streaming = streaming
     new.queued = new.waited = 0.0
-    new.ticket = new.guard = new.toll = new.spares = new.decided = new.room = new.watch = new.wire = None
+    new.ticket = new.guard = new.toll = new.spares = new.decided = new.room = new.watch = new.wire = new.hinted = None
     new.attempts = []
     new.history = []
     new.retries = 0

@@ -71,6 +71,8 @@ class DirectLane:
         wire.protocol = connection
         wire.connection = connection.name
         answered = connection.ask(call.room, call.clocks.read, bodiless=request.method == "HEAD")
+        if call.hinted is not None:
+            connection.hinted = call.hinted
         sender = None
         try:
             sender = self._write(request, connection, target.authority, call)
@@ -84,6 +86,8 @@ class DirectLane:
         except BaseException:
             self._leave(connection, sender)
             raise
+        if call.hinted is not None:
+            connection.hinted = None  # a kept connection is not to hold the request
         body = connection.body
         if body is None:
             return self._answer(request, connection, wire, sender, target)

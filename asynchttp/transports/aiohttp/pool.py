@@ -135,6 +135,7 @@ class _Pool(aiohttp.BaseConnector):
         protocol = connection.protocol
         if isinstance(protocol, Connection):
             protocol.begin()
+            protocol.hinted = wire.hinted
             wire.protocol = protocol
             wire.connection = protocol.name
         return connection

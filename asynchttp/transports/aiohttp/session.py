@@ -65,6 +65,7 @@ class SessionLane:
         clocks = call.clocks
         wire = call.wire = AttemptWire(fresh=call.fresh, watched=self._owned)
         wire.detour = detour
+        wire.hinted = call.hinted
         upload, options = self._options(request, call.watch)
         if proxy is not None:
             options["proxy"] = proxy

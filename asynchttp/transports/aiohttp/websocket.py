@@ -51,6 +51,7 @@ async def open_websocket(
     call = call_of(request)
     clocks = call.clocks
     wire = call.wire = AttemptWire(fresh=call.fresh, watched=owned)
+    wire.hinted = call.hinted
     headers = CIMultiDict(request.headers)
     headers.popall("Accept-Encoding", None)
     connector = session.connector

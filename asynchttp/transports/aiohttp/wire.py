@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections import OrderedDict
 
+    from asynchttp.runtime.call import Hinted
+
 #: More 1xx answers than this before the final one are an attack (rule 38).
 MAX_INTERIM: Final = 50
 
@@ -24,13 +26,13 @@ _numbers = itertools.count(1)
 
 
 class AttemptWire(Wire):
-    """What the connector tells about one attempt; `fresh` asks it for a new connection.
+    """What the connector tells about one attempt; `fresh` asks it for a new connection, `hinted` takes early hints.
 
     A session of the user's has a connector that tells nothing. There every request counts as one that the server may
     have seen, unless the error itself says that there was no connection.
     """
 
-    __slots__ = ("asked", "fresh", "protocol")
+    __slots__ = ("asked", "fresh", "hinted", "protocol")
 
     def __init__(self, *, fresh: bool, watched: bool = True) -> None:
         """Nothing is connected yet."""
@@ -43,6 +45,7 @@ class AttemptWire(Wire):
         self.connected = not watched
         #: Whether the connector was asked; a test that patches `ClientSession._request` answers without it.
         self.asked = False
+        self.hinted: Hinted | None = None
         self.protocol: WatchedProtocol | None = None
 
     @property
@@ -76,6 +79,7 @@ class WatchedProtocol(ResponseHandler):
         idle: whether it is kept for later; nothing may arrive then.
         secure: whether it is over TLS.
         awaited: whether anybody waits for a byte. Silence counts as the server's only while somebody does.
+        hinted: is told the headers of each 103 until the answer of the request under way, or None.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, kept: OrderedDict[Any, Any]) -> None:
@@ -89,6 +93,7 @@ class WatchedProtocol(ResponseHandler):
         self.idle = False
         self.awaited = True
         self.secure = False
+        self.hinted: Hinted | None = None
         self._interim = 0
         self._ended = False
         self._kept = kept
@@ -120,11 +125,14 @@ class WatchedProtocol(ResponseHandler):
             super().feed_data(data, size)
 
     def _counts(self, message: Any) -> bool:
-        """Whether an answer may come so late; interim ones are counted."""
+        """Whether an answer may come so late; interim ones are counted, and early hints told (RFC 8297)."""
         if message.code >= 200 or message.code == 101:
+            self.hinted = None  # what comes after it belongs to no request
             return True
         self._interim += 1
         if self._interim <= MAX_INTERIM:
+            if message.code == 103 and self.hinted is not None:
+                self.hinted(tuple(message.headers.items()))
             return True
         error = BadHttpMessage(f"more than {MAX_INTERIM} interim answers")
         if self.transport is not None:

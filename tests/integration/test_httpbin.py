@@ -127,3 +127,114 @@ async def test_a_challenge_gets_its_cookies_back(httpbin):
         answer = await client.get(path)
     assert [attempt.status for attempt in answer.attempts] == [401, 200]
     assert answer.request.headers["Cookie"] == "stale_after=never; fake=fake_value"
+
+
+@pytest.mark.parametrize("path", ["redirect", "relative-redirect", "absolute-redirect"])
+async def test_redirects(httpbin, path):
+    """Near and absolute ones, and those that keep a body or drop it."""
+    async with asynchttp.Client(httpbin) as client:
+        answer = await client.get(f"/{path}/2")
+        assert (len(answer.history), answer.json()["url"]) == (2, f"{httpbin}/get")
+        for status, method, data in ((302, "GET", ""), (303, "GET", ""), (307, "POST", "body"), (308, "POST", "body")):
+            query = {"url": "/anything", "status_code": str(status)}
+            seen = (await client.post("/redirect-to", params=query, content=b"body")).json()
+            assert (seen["method"], seen["data"]) == (method, data)
+
+
+async def test_conditions(httpbin):
+    """A validator, the answer without a body that it gets, and how long an answer may be kept."""
+    async with asynchttp.Client(httpbin) as client:
+        first = await client.get("/cache")
+        assert first.status == 200
+        same = await client.get("/cache", headers={"If-None-Match": first.headers["ETag"]})
+        assert (same.status, same.content) == (304, b"")
+        assert (await client.get("/cache/60")).headers["Cache-Control"] == "public, max-age=60"
+        assert (await client.get("/etag/v1")).headers["ETag"].strip('"') == "v1"
+        assert (await client.get("/etag/v1", headers={"If-None-Match": '"v1"'})).status == 304
+        assert (await client.get("/etag/v1", headers={"If-Match": '"v2"'})).status == 412
+
+
+async def test_what_the_server_sees(httpbin):
+    """Its address, the headers, the agent, and headers of the answer that were asked for, one of them twice."""
+    async with asynchttp.Client(httpbin, headers={"User-Agent": "mine/1"}) as client:
+        assert (await client.get("/ip")).json() == {"origin": "127.0.0.1"}
+        assert (await client.get("/user-agent")).json() == {"user-agent": "mine/1"}
+        assert (await client.get("/headers", headers={"X-A": "b"})).json()["headers"]["X-A"] == "b"
+        answer = await client.get("/response-headers?X-A=1&X-A=2")
+        assert answer.headers.getall("X-A") == ["1", "2"]
+        assert len((await client.get("/uuid")).json()["uuid"]) == 36
+        assert (await client.get("/get?a=1")).json()["args"] == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/html", "text/html"),
+        ("/forms/post", "text/html"),
+        ("/links/3/0", "text/html"),
+        ("/robots.txt", "text/plain"),
+        ("/deny", "text/plain"),
+        ("/xml", "application/xml"),
+        ("/json", "application/json"),
+        ("/image/png", "image/png"),
+        ("/image/jpeg", "image/jpeg"),
+        ("/image/webp", "image/webp"),
+        ("/image/svg", "image/svg+xml"),
+    ],
+)
+async def test_kinds(httpbin, path, kind):
+    """A body of each kind comes whole, as often as it is asked for."""
+    async with asynchttp.Client(httpbin) as client:
+        answers = [await client.get(path) for _ in range(2)]
+    assert [answer.headers["Content-Type"].partition(";")[0] for answer in answers] == [kind, kind]
+    assert answers[0].content == answers[1].content != b""
+
+
+async def test_codings_and_choices(httpbin):
+    """Brotli, base64 in the path, and an image by what is accepted."""
+    async with asynchttp.Client(httpbin) as client:
+        assert (await client.get("/brotli")).json()["brotli"]
+        assert (await client.get("/base64/aGVsbG8=")).text == "hello"
+        chosen = await client.get("/image", headers={"Accept": "image/webp"})
+        assert chosen.headers["Content-Type"] == "image/webp"
+        assert len((await client.get("/links/3")).history) == 1
+
+
+async def test_portions(httpbin):
+    """A range is a 206 with its place, and one that cannot be is a 416."""
+    async with asynchttp.Client(httpbin) as client:
+        whole = (await client.get("/range/1000")).content
+        part = await client.get("/range/1000", headers={"Range": "bytes=100-199"})
+        assert (part.status, part.content) == (206, whole[100:200])
+        assert part.headers["Content-Range"] == "bytes 100-199/1000"
+        assert (await client.get("/range/1000", headers={"Range": "bytes=2000-"})).status == 416
+
+
+async def test_slow_answers(httpbin):
+    """One that drips comes whole; one that is too slow is a typed error."""
+    async with asynchttp.Client(httpbin, retry=None) as client:
+        dripped = await client.get("/drip?numbytes=5&duration=0.1&code=202")
+        assert (dripped.status, dripped.content) == (202, b"*" * 5)
+        assert (await client.get("/delay/0")).status == 200
+        with pytest.raises(asynchttp.ReadTimeout):
+            await client.get("/delay/1", timeout=asynchttp.Timeout(read=0.1))
+
+
+async def test_credentials_that_are_not_asked_for(httpbin):
+    """Basic credentials go along at once, where no challenge would come; and a digest whose nonce goes stale is renewed."""
+    async with asynchttp.Client(httpbin) as client:
+        assert (await client.get("/hidden-basic-auth/ada/pw", auth=("ada", "pw"))).json()["authenticated"]
+        assert (await client.get("/hidden-basic-auth/ada/pw")).status == 404
+        assert (await client.get("/basic-auth/ada/pw", auth=("ada", "no"))).status == 401
+    async with asynchttp.Client(httpbin, auth=asynchttp.DigestAuth("ada", "pw")) as client:
+        for _ in range(3):
+            assert (await client.get("/digest-auth/auth/ada/pw/SHA-256/1")).status == 200
+
+
+@pytest.mark.parametrize("status", [200, 204, 304, 400, 404, 429, 500, 503])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def test_statuses(httpbin, method, status):
+    """An answer with any status is an answer, with any verb, and the connection serves again."""
+    async with asynchttp.Client(httpbin, retry=None, pacing=None) as client:
+        answers = [await client.request(method, f"/status/{status}") for _ in range(2)]
+    assert [answer.status for answer in answers] == [status, status]

@@ -27,6 +27,7 @@ from asynchttp import (
 )
 from asynchttp.testing import MockTransport
 from tests.servers.raw import RawServer
+from tests.torture import _drive
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("nothing_left")]
 AT_ONCE = Reconnect(backoff=Backoff.constant(0))
@@ -406,3 +407,26 @@ async def test_a_reconnect_that_nobody_answers():
             async with client.websocket(server.url, reconnect=AT_ONCE) as ws:
                 await ws.receive()
         assert ws.closed
+
+
+@pytest.mark.parametrize("how", ["begin", "late"])
+async def test_a_cancelled_receive_loses_no_message(how):
+    """Each wait is cancelled once: as it begins, or in the very turn in which a message came; all come, in order."""
+    said = [b"\x81\x02%02d" % number for number in range(20)]
+    wanted = asyncio.Semaphore(0)
+
+    async def one_by_one(conn):
+        for frame in said:
+            await wanted.acquire()
+            await conn.send(frame)
+
+    async with RawServer(saying(then=one_by_one)) as server, Client() as client, client.websocket(server.url) as ws:
+        got: list[Any] = []
+        for _ in said:
+            task = asyncio.create_task(_drive(ws.receive(), 0, how, [0]))
+            await asyncio.sleep(0)
+            wanted.release()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            got.append(await ws.receive())
+        assert got == [f"{number:02d}" for number in range(20)]

@@ -28,7 +28,7 @@ from asynchttp import (
 )
 from asynchttp.streams.events import sendable
 from asynchttp.testing import MockTransport, VirtualClock
-from tests.torture import Body, nothing_left
+from tests.torture import Body, _drive, nothing_left
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("nothing_left")]
 URL = "https://example.com/events"
@@ -302,6 +302,25 @@ async def test_a_cancelled_wait_closes_the_connection():
             else:
                 with pytest.raises(StreamConsumed, match="reconnect=True would make a new one"):
                     await anext(events)
+
+
+@pytest.mark.parametrize("how", ["begin", "late"])
+async def test_a_cancelled_wait_loses_no_event(clock, how):
+    """Each wait is cancelled once, as it begins or in the turn in which an event came; all come, in order and once."""
+
+    def after(request):
+        last = int(request.headers.get("Last-Event-ID", 0))
+        chunks = [b"id: %d\ndata: %d\n\n" % (number, number) for number in range(last + 1, 11)]
+        return StreamResponse(200, headers=EVENTS, stream=Body(*chunks, wait=lambda: clock.sleep(1)))
+
+    async with Client(transport=MockTransport(after)) as own, own.events(URL, reconnect=SECOND) as events:
+        got = []
+        while len(got) < 10:
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(_drive(anext(events), 0, how, [0]))
+            got.append((await anext(events)).data)
+        assert got == [str(number) for number in range(1, 11)]
+    nothing_left(own)
 
 
 async def test_callbacks_for_each_type():

@@ -230,6 +230,7 @@ class Settings:
             proxies=_proxies(self.proxy, self.network, trust_env=self.trust_env),
             network=self.network,
             idle=self.limits.idle,
+            concurrency=self.limits.concurrency,
         )
 
 

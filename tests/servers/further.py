@@ -74,14 +74,16 @@ def _black_hole(port: int = 0, address: str = "127.0.0.1") -> Iterator[int]:
 
 @contextlib.contextmanager
 def _no_descriptors(port: int) -> Iterator[None]:
-    """This process may open nothing more."""
+    """This process may open nothing more; that a client warns of it is not what is asked here."""
     del port
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     probe = socket.socket()
     resource.setrlimit(resource.RLIMIT_NOFILE, (probe.fileno(), limits[1]))
     probe.close()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 

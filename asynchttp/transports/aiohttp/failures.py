@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, TransferEncodingError
 from yarl import URL
 
+from asynchttp.transports.aiohttp.descriptors import hint
 from asynchttp.values.errors import (
     CertificateError,
     ClientClosed,
@@ -155,8 +156,7 @@ def _connecting(error: BaseException) -> ConnectError:  # noqa: PLR0911  one ret
         msg = f"the connection was cut in the middle of the TLS handshake, and nothing was sent: {said}"
         return TLSError(msg, cut=True)
     if number in _LOCAL:
-        hint = "lower the concurrency or raise the limit (ulimit -n)" if number == errno.EMFILE else "on this machine"
-        return ConnectError(f"could not open a connection: {said}; {hint}", local=True)
+        return ConnectError(f"could not open a connection: {said}; {hint(number)}", local=True)
     return ConnectError(f"could not connect: {said}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ssl
 import time
@@ -14,10 +15,13 @@ from yarl import URL
 from asynchttp.runtime.clock import SYSTEM
 from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.transports.aiohttp.connection import Connection
+from asynchttp.transports.aiohttp.descriptors import LACKING
 from asynchttp.transports.aiohttp.socks import reach
 from asynchttp.transports.aiohttp.wire import WIRE
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from aiohttp.client_reqrep import ConnectionKey
 
     from asynchttp.transports.aiohttp.target import Target
@@ -88,7 +92,7 @@ class _Pool(aiohttp.BaseConnector):
         return dialled
 
     async def _reach(self, target: Target) -> Any:
-        return await self._create_connection(target, [], _NO_LIMIT)  # type: ignore[arg-type]
+        return await self._create_connection(target, [], _NO_LIMIT)
 
     def give(self, key: ConnectionKey, connection: Connection) -> None:
         """Take a connection back, to be used again if its answer was whole and both sides agree; O(1)."""
@@ -159,6 +163,29 @@ class _Pool(aiohttp.BaseConnector):
         if protocol.is_connected() and not self.closed:
             self._keep(key, protocol)
 
+    # ── both ─────────────────────────────────────────────────────────────────
+
+    async def _create_connection(self, *args: Any) -> Any:
+        return await self._find_room(self._make, *args)
+
+    async def _make(self, *args: Any) -> Any:
+        make: Any = super()._create_connection
+        return await make(*args)
+
+    async def _find_room(self, make: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
+        """Make a connection; where descriptors have run out, close what nobody uses and try once more."""
+        try:
+            return await make(*args, **options)
+        except OSError as error:
+            if error.errno not in LACKING:
+                raise
+        while self._kept:
+            connection, key = self._kept.popitem(last=False)
+            self._evict(connection, key, abort=True)
+        # The loop closes an aborted socket in its next turn. Another dial may have made the room: so in any case.
+        await asyncio.sleep(0)
+        return await make(*args, **options)
+
     # ── what is kept ─────────────────────────────────────────────────────────
 
     def _keep(self, key: Any, protocol: Any) -> None:
@@ -168,12 +195,15 @@ class _Pool(aiohttp.BaseConnector):
         while len(self._kept) > self._idle:
             self._evict(*self._kept.popitem(last=False))
 
-    def _evict(self, protocol: Any, key: Any) -> None:
+    def _evict(self, protocol: Any, key: Any, *, abort: bool = False) -> None:
         kept = self._conns.get(key)
         while kept:
             first, _ = kept.popleft()
             # Those before it were closed by their server: they are no longer in `_kept`, but still here.
-            first.close()
+            if abort:
+                first.abort()
+            else:
+                first.close()
             if first is protocol:
                 break
         if not kept:
@@ -198,7 +228,8 @@ class TCP(_Pool, aiohttp.TCPConnector):
             return await super()._reach(target)
         req: Any = target
         tls = self._get_ssl_context(req)
-        _, connection = await self._wrap_existing_connection(
+        _, connection = await self._find_room(
+            self._wrap_existing_connection,
             self._factory,
             target.host,
             target.port,
@@ -217,11 +248,11 @@ class TCP(_Pool, aiohttp.TCPConnector):
             self._cached_hosts.remove((req.url.raw_host, req.port))
             raise
 
-    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+    async def _make(self, req: Any, traces: Any, timeout: Any) -> Any:
         """As aiohttp's, and through SOCKS where `connect` found that."""
         through = req.proxy_auth
         if not isinstance(through, URL):
-            return await super()._create_connection(req, traces, timeout)
+            return await super()._make(req, traces, timeout)
         host = req.url.host or ""
         local = self._local_addr_infos
         sock = await reach(through, host, req.port, None if local is None else local[0][4][0])

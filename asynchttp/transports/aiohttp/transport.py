@@ -11,6 +11,7 @@ from aiohttp.hdrs import EXPECT
 from asynchttp.policy.network import Network
 from asynchttp.transports.aiohttp import shape
 from asynchttp.transports.aiohttp.addresses import Resolver, public_socket
+from asynchttp.transports.aiohttp.descriptors import warn_beyond
 from asynchttp.transports.aiohttp.direct import DirectLane
 from asynchttp.transports.aiohttp.pool import TCP, Unix
 from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, SessionLane
@@ -46,6 +47,7 @@ class AiohttpTransport:
         proxies: which proxy a request goes through, or None.
         network: how connections are made.
         idle: connections that may be kept open.
+        concurrency: connections that may be in use at once; the first request warns where descriptors are fewer.
         direct: False sends everything through the session.
 
     Raises:
@@ -60,6 +62,7 @@ class AiohttpTransport:
         proxies: Proxies | None = None,
         network: Network | None = None,
         idle: int = 1000,
+        concurrency: int | None = None,
         direct: bool = True,
     ) -> None:
         """Open nothing yet."""
@@ -69,6 +72,7 @@ class AiohttpTransport:
         self._proxies = proxies
         self._network = network
         self._idle = idle
+        self._concurrency = concurrency
         self._resolver = Resolver(None if network is None else network.resolver)
         if proxies is not None:
             check_socks(proxies.urls)
@@ -135,6 +139,7 @@ class AiohttpTransport:
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:
             raise ClientClosed("the client was closed; make a new one", sent=False)
+        warn_beyond(self._concurrency)
         network = self._network or Network()
         options: dict[str, Any] = {"limit": 0, "keepalive_timeout": network.keepalive, "idle": self._idle}
         connector: aiohttp.BaseConnector

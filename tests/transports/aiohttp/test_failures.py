@@ -77,6 +77,12 @@ UNCONNECTED: list[tuple[BaseException, type[asynchttp.HTTPError], str, dict[str,
         {"local": True},
     ),
     (
+        connector(aiohttp.ClientConnectorError, os_error(errno.ENFILE)),
+        asynchttp.ConnectError,
+        "all processes",
+        {"local": True},
+    ),
+    (
         connector(aiohttp.ClientConnectorError, os_error(errno.EADDRNOTAVAIL)),
         asynchttp.ConnectError,
         "machine",

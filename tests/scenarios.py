@@ -282,6 +282,15 @@ def followed(clock):
     return on(Wire(clock, (200, EVENTS), body=(b"data: a\n\n", b"data: b\n\n")), work)
 
 
+def followed_by_callbacks(clock):
+    async def slow(_):
+        await clock.sleep(1)
+
+    wire = Wire(clock, (200, EVENTS), (204, {}), body=(b"id: 1\ndata: a\n\n", b"data: b\n\n"))
+    reconnect = asynchttp.Reconnect(backoff=Backoff.constant(1))
+    return on(wire, lambda client: client.events(URL, reconnect=reconnect).run(slow, on_open=slow, on_error=slow))
+
+
 # ─── futures and callbacks ───────────────────────────────────────────────────
 
 
@@ -400,7 +409,7 @@ VIRTUAL = [
     *(truncated, of_a_child, redirected_upload, lost_in_redirects, refreshed, refreshed_for_all, proved, borne, baked),
     *(saved, read_in_lines, discarded, typed, streamed_lines, left_open, followed, submitted, called_back, all_of_them),
     *(raced, settled, mapped, as_they_come, from_a_slow_source, with_little_time, left_early, gathered, first_of_many),
-    *(mapped_functions, crawled),
+    *(mapped_functions, crawled, followed_by_callbacks),
 ]
 
 # ─── over sockets; `url` is that of a server that answers by path ─────────────

@@ -314,7 +314,7 @@ async def test_a_cancelled_wait_loses_no_event(clock, how):
         return StreamResponse(200, headers=EVENTS, stream=Body(*chunks, wait=lambda: clock.sleep(1)))
 
     async with Client(transport=MockTransport(after)) as own, own.events(URL, reconnect=SECOND) as events:
-        got = []
+        got: list[str] = []
         while len(got) < 10:
             with pytest.raises(asyncio.CancelledError):
                 await asyncio.create_task(_drive(anext(events), 0, how, [0]))

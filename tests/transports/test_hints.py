@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 import asynchttp
 from tests.servers.faults import OK, answer
@@ -129,3 +130,28 @@ async def test_a_session_of_the_user_tells_none():
     ):
         assert (await client.get("/a")).content == b"ok"
     assert told.hints == []
+
+
+async def test_the_handshake_of_a_websocket():
+    """It is a request like any other."""
+
+    async def hint(request: web.Request) -> web.WebSocketResponse:
+        transport: Any = request.transport
+        transport.write(HINT)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str("hello")
+        await socket.receive()
+        return socket
+
+    app = web.Application()
+    app.add_routes([web.get("/", hint)])
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    told = Told()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with asynchttp.Client(url, observers=[told]) as client, client.websocket("/") as socket:
+        assert await socket.receive() == "hello"
+    await runner.cleanup()
+    assert [event.headers for event in told.hints] == [LINKS]

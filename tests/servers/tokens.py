@@ -97,19 +97,19 @@ class TokenServer:
             writer.write_eof()
             return False
         await _read_body(reader, head)
-        return True if early else await self._play(trick, token, writer)
+        return True if early else await self._play(trick, token, reader, writer)
 
-    async def _play(self, trick: str, token: bytes, writer: asyncio.StreamWriter) -> bool:
+    async def _play(self, trick: str, token: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         whole = _answer(token)
         if trick == "reset":
             return False
         if trick == "stall":
-            await asyncio.sleep(60)
+            await reader.read()  # until the client gives up; a connection that it left is not held
         if trick == "late":
             await asyncio.sleep(self._late)
         if trick in {"cut", "stall_in_body"}:
             writer.write(whole[: self._dice.randrange(1, len(whole))])
-            await asyncio.sleep(60 if trick == "stall_in_body" else 0)
+            await (reader.read() if trick == "stall_in_body" else asyncio.sleep(0))
             return False
         if trick == "long":
             await self._send_long(token, writer)

@@ -337,7 +337,9 @@ def test_the_program_ends_without_noise(server, code, request):
         pytest.skip("libuv crashes at the very end of a forked process, by itself (libuv issue 4443)")
     command = [sys.executable, "-X", "dev", "-W", "ignore:This process:DeprecationWarning", "-c", PRELUDE + code]
     done = subprocess.run([*command, server.url, loop], capture_output=True, text=True, timeout=30, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    # On a busy machine the loop's debug mode tells of callbacks that took long: that is no noise of an ending.
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Executing ")]
+    assert (done.stdout, said, done.returncode) == ("", [], 0)
 
 
 # ── many at once ─────────────────────────────────────────────────────────────

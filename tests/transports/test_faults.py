@@ -333,7 +333,7 @@ async def test_errors_quote_no_header_of_an_answer():
     cookie = b"Set-Cookie: sid=S3CRET"
     faults = [bare(cookie)[:-4], answer(b"ok", cookie, b"Set-Cookie : sid=S3CRET"), answer(b"ok", cookie + b"\x00")]
     for data in faults:
-        async with RawServer([ReadRequest(), Send(data), Fin()]) as server, the_client(None) as client:
+        async with RawServer([ReadRequest(), Send(data), Fin()]) as server, asynchttp.Client(retry=None) as client:
             with pytest.raises(asynchttp.TransportError) as caught:
                 await client.get(server.url)
         assert "S3CRET" not in str(caught.value)

@@ -47,7 +47,9 @@ CONTRACT = {
         ["TransportError", "RedirectError", "DecodeError", "BodyTooLarge", "StreamConsumed"],
         frozenset({"RequestError"}),
     ),
-    **dict.fromkeys(["CircuitOpen", "ClientClosed", "TooManyFailures"], frozenset({"RequestError"})),
+    **dict.fromkeys(
+        ["CircuitOpen", "ClientClosed", "TooManyFailures", "ConnectionClosed"], frozenset({"RequestError"})
+    ),
     "TimeoutError": {"RequestError", "TimeoutError"},
     **dict.fromkeys(["ConnectError", "NetworkError", "ProtocolError"], frozenset({"TransportError"})),
     **dict.fromkeys(["DNSError", "TLSError", "ProxyError"], frozenset({"ConnectError"})),
@@ -59,6 +61,7 @@ CONTRACT = {
     "HeadersTooLarge": {"ProtocolError"},
     **dict.fromkeys(["QueueTimeout", "ReadTimeout", "AttemptTimeout", "TotalTimeout"], frozenset({"TimeoutError"})),
     **dict.fromkeys(["TooManyRedirects", "UnsafeRedirect", "InvalidRedirect"], frozenset({"RedirectError"})),
+    "OperationFailed": frozenset({"StatusError"}),
 }
 
 each_error = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
@@ -80,6 +83,8 @@ def _drawn() -> dict[str, set[str]]:
         first = names[0]
         if "no usable answer" in line or "base of all" in line or "a refused answer" in line:
             names = [first]
+            for refused in re.findall(r"[A-Z]\w+", line.partition(":")[2]):
+                parents.setdefault(refused, set()).add(first[0])
         siblings = " · " in line and not re.match(r"\w+\s{3,}", match[2])
         parent = above[-1][1] if above else None
         for at, group in enumerate(names):
@@ -133,7 +138,7 @@ def test_defaults_say_that_nothing_is_known(kind):
     error = kind()
     assert (error.request, tuple(error.attempts), error.elapsed, error.message) == (None, (), None, "")
     never = kind.__name__ in NEVER_SENT | {"CircuitOpen"}
-    assert error.sent is (False if never else True if kind is StatusError else None)
+    assert error.sent is (False if never else True if issubclass(kind, StatusError) else None)
 
 
 @each_error

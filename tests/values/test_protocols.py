@@ -34,7 +34,9 @@ def test_a_transport_is_two_coroutines():
 def test_ours_are_transports(kind):
     """With the same arguments."""
     for name in _methods(Transport):
-        assert inspect.iscoroutinefunction(getattr(kind, name))
+        method = getattr(kind, name)
+        # That of aiohttp hands on the coroutine of the lane that it chose, which saves one for each request.
+        assert inspect.iscoroutinefunction(method) or "Awaitable" in inspect.signature(method).return_annotation
         ours, theirs = (inspect.signature(getattr(one, name)).parameters for one in (kind, Transport))
         assert list(ours) == list(theirs)
 

@@ -338,7 +338,8 @@ REFUSED: Final = {"error": asynchttp.ProtocolError, "sent": True}
 
 def strays(data: bytes, came: dict[str, Any]) -> bool:
     """Whether bytes follow an answer whose length its head told."""
-    if re.match(rb"\r\n|HTTP/1.1 1", data) or b"\r\n\r\n" not in data:
+    data = data.lstrip(b"\r\n")
+    if data.startswith(b"HTTP/1.1 1") or b"\r\n\r\n" not in data:
         return False
     if "error" in came:  # of a body that was whole, and in no good coding
         sized = re.search(rb"(?i)\r\nContent-Length: (\d+)\r\n", data)

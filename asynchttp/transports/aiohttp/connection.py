@@ -2,8 +2,9 @@
 
 Theory of operation. `ask` begins an exchange and gives the future that its owner waits for. What arrives takes one of two
 ways. Where the whole head is in the first piece, and Content-Length says how long the body is, the parser gets the head
-alone, and the body is counted here: most answers are whole then and there, as `body`. Everything else goes through the
-parser from its first byte to its last, which makes a stream of the body, `content`. Either way the head is `message`.
+alone, or nothing at all if it read the same head just before (`Known`), and the body is counted here: most answers are
+whole then and there, as `body`. Everything else goes through the parser from its first byte to its last, which makes a
+stream of the body, `content`. Either way the head is `message`.
 
 The owner is woken once: when the head is there, or, where he wants the body in one piece (`room`), when all of it is
 there, or when it turns out that it will not be (too large, cut, silent): then he reads on as from any stream, and that
@@ -17,11 +18,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import ClientPayloadError, HttpVersion11, StreamReader
-from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING
-from aiohttp.http import HttpResponseParser
+from aiohttp import ClientPayloadError, StreamReader
+from aiohttp.hdrs import CONTENT_LENGTH
 from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
 
+from asynchttp.transports.aiohttp.known import BODILESS, BUFFER, FIELDS, LINE, STRANGE
 from asynchttp.transports.aiohttp.wire import WatchedProtocol
 
 if TYPE_CHECKING:
@@ -31,12 +32,8 @@ if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
 
     from asynchttp.runtime.deadlines import Deadlines, Entry
+    from asynchttp.transports.aiohttp.known import Known
 
-#: As aiohttp's sessions have them (rule 38).
-_LINE: Final = 8190
-_FIELDS: Final = 128
-_BUFFER: Final = 2**16  # a stream that holds twice as many bytes lets the server wait
-_BODILESS: Final = frozenset({204, 304})
 _HEAD: Final = 2**16
 
 
@@ -50,8 +47,10 @@ class Connection(WatchedProtocol):
         name: how an `Attempt` calls it.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, kept: OrderedDict[Any, Any], deadlines: Deadlines) -> None:
-        """Begin with no exchange under way; `deadlines` are those of the lane."""
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, kept: OrderedDict[Any, Any], deadlines: Deadlines, known: Known
+    ) -> None:
+        """Begin with no exchange under way; `deadlines` and the `known` head are those of the lane."""
         super().__init__(loop, kept)
         self.name = f"#{self.number}"
         self.message: RawResponseMessage | None = None
@@ -61,7 +60,7 @@ class Connection(WatchedProtocol):
         self._direct = False
         self._room: int | None = None
         self._bodiless = False
-        self._heads: Any = None  # a parser that takes no bodies
+        self._known = known
         self._left = -1  # bytes of body still to come; -1 where the parser counts
         self._pieces: list[bytes] = []
         self._silence: float | None = None
@@ -122,38 +121,32 @@ class Connection(WatchedProtocol):
             self.abort()  # more than was asked for; the answer is whole
             self._should_close = True
 
-    def _at_once(self, data: bytes) -> bool:  # noqa: PLR0911  one return for each way to be out
-        """The quick way: the head alone to the parser, and the body by its length; False if this is not for it."""
-        end = data.find(b"\r\n\r\n") + 4
-        if end < 4 or end > _HEAD:
+    def _at_once(self, data: bytes) -> bool:
+        """The quick way: the head known or parsed alone, and the body by its length; False if this is not for it."""
+        known = self._known
+        if not data.startswith(known.raw):
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4 or end > _HEAD or not known.learn(data[:end], self._loop):
+                return False
+        length = known.length
+        if self._bodiless:
+            if length == STRANGE:
+                return False
+            length = BODILESS
+        elif length < BODILESS:
             return False
-        heads = self._heads or self._parser_of_heads()
-        self._heads = None  # unless all of this is as it should be, the next answer gets another
-        try:
-            messages, _, _ = heads.feed_data(data if end == len(data) else data[:end])
-        except Exception:  # noqa: BLE001  the full way reads it again from the start, and says what it is
-            return False
-        if len(messages) != 1:
-            return False
-        message = messages[0][0]
-        headers, code = message.headers, message.code
-        if message.version is not HttpVersion11 or code < 200 or TRANSFER_ENCODING in headers:
-            return False
-        if self._bodiless or code in _BODILESS:
-            self.framing, length = "none", 0
-        elif CONTENT_LENGTH in headers:
-            self.framing, length = "length", int(headers[CONTENT_LENGTH])
-        else:
-            return False
-        self._heads = heads
-        self.message = message
+        self.message = known.message
         self._headed = self._heard
-        if message.should_close:
+        if known.should_close:
             self._should_close = True
-        self._left = length
         room = self._room
-        if room is not None and (length > room or (self.framing == "length" and CONTENT_ENCODING in headers)):
-            self._room = room = None  # it is read piece by piece
+        end = known.end
+        if length == BODILESS:
+            self.framing, length = "none", 0
+        else:
+            self.framing = "length"
+            if room is not None and (length > room or known.coded):
+                self._room = room = None  # it is read piece by piece
         if room is not None and end + length == len(data):
             self._left = 0
             self.body = data[end:]
@@ -161,7 +154,8 @@ class Connection(WatchedProtocol):
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
             return True
-        if code >= 300:
+        self._left = length
+        if known.code >= 300:
             self._room = None  # it may be drained, so it is not waited for
         self._count(data[end:])
         return True
@@ -257,7 +251,7 @@ class Connection(WatchedProtocol):
 
     def _stream(self) -> StreamReader:
         """Let the body be read as it comes."""
-        content = self.content = self._payload = StreamReader(self, _BUFFER, loop=self._loop)
+        content = self.content = self._payload = StreamReader(self, BUFFER, loop=self._loop)
         for piece in self._pieces:
             content.feed_data(piece)
         self._pieces.clear()
@@ -268,32 +262,16 @@ class Connection(WatchedProtocol):
         """Seconds between the head of the answer and the last byte so far."""
         return self._heard - self._headed
 
-    # ── parsers ──────────────────────────────────────────────────────────────
-
-    def _parser_of_heads(self) -> Any:
-        """One that goes on from answer to answer, because it takes none of them to have a body."""
-        return HttpResponseParser(
-            self,
-            self._loop,
-            _BUFFER,
-            max_line_size=_LINE,
-            max_field_size=_LINE,
-            max_headers=_FIELDS,
-            payload_exception=ClientPayloadError,
-            response_with_body=False,
-            auto_decompress=False,
-        )
-
     def _full(self) -> None:
         """One for all of this answer, as aiohttp's sessions make it for each."""
         self.set_response_params(
             skip_payload=self._bodiless,
             read_until_eof=True,
             auto_decompress=False,
-            read_bufsize=_BUFFER,
-            max_line_size=_LINE,
-            max_field_size=_LINE,
-            max_headers=_FIELDS,
+            read_bufsize=BUFFER,
+            max_line_size=LINE,
+            max_field_size=LINE,
+            max_headers=FIELDS,
         )
 
     # ── flow and silence ─────────────────────────────────────────────────────
@@ -358,7 +336,6 @@ class Connection(WatchedProtocol):
         if self._alarm is not None:
             self._deadlines.discard(self._alarm)
             self._alarm = None
-        self._heads = None
         if self._direct and self.message is not None and self._left > 0:
             self._cut(exc)
         super().connection_lost(exc)

@@ -16,6 +16,7 @@ from asynchttp.runtime.clock import SYSTEM
 from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.transports.aiohttp.connection import Connection
 from asynchttp.transports.aiohttp.descriptors import LACKING
+from asynchttp.transports.aiohttp.known import Known
 from asynchttp.transports.aiohttp.socks import reach
 from asynchttp.transports.aiohttp.wire import WIRE
 
@@ -51,7 +52,7 @@ class _Pool(aiohttp.BaseConnector):
         # Kept-alive connections, the longest unused first. aiohttp has no bound on them but time.
         self._kept: OrderedDict[Any, Any] = OrderedDict()
         self._deadlines = Deadlines(SYSTEM)
-        self._factory: Any = functools.partial(Connection, self._loop, self._kept, self._deadlines)
+        self._factory: Any = functools.partial(Connection, self._loop, self._kept, self._deadlines, Known())
         self._idle = idle
 
     # ── the direct lane ──────────────────────────────────────────────────────

@@ -13,9 +13,11 @@ from aiohttp import client
 from asynchttp.runtime.clock import SYSTEM
 from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.transports.aiohttp.connection import Connection
+from asynchttp.transports.aiohttp.known import Known
 
 _POOL: Final = ("_acquired", "_cleanup", "_cleanup_handle", "_conns", "_create_connection", "_keepalive_timeout")
 _SIZED: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: b\r\n\r\nok"
+_OTHER: Final = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 2\r\n\r\nok"
 _CHUNKED: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n2\r\nok\r\n0\r\n\r\n"
 
 
@@ -44,10 +46,10 @@ def fault(connector: Any) -> str:
 
 @cache
 def _parsing_fault() -> str:
-    """Let a connection parse four answers, one after the other, and look at what it makes of them."""
-    connection = Connection(asyncio.get_running_loop(), OrderedDict(), Deadlines(SYSTEM))
+    """Let a connection parse five answers, one after the other, and look at what it makes of them."""
+    connection = Connection(asyncio.get_running_loop(), OrderedDict(), Deadlines(SYSTEM), Known())
     try:
-        for probe in (_SIZED, _CHUNKED, _SIZED, _SIZED):
+        for probe in (_SIZED, _CHUNKED, _SIZED, _OTHER, _OTHER):
             answered = connection.ask(9, None, bodiless=False)
             connection.data_received(probe)
             head: Any = connection.message

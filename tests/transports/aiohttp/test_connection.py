@@ -14,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError, TransferEncodingError
 from asynchttp.runtime.deadlines import RESOLUTION, Deadlines
 from asynchttp.testing import VirtualClock
 from asynchttp.transports.aiohttp.connection import Connection
+from asynchttp.transports.aiohttp.known import Known
 from asynchttp.transports.aiohttp.wire import MAX_INTERIM
 from tests.servers.faults import OK, answer, bare, chunked
 from tests.transports.aiohttp.wires import Wires
@@ -25,7 +26,7 @@ BIG = bytes(300_000)
 
 def connected(clock: Any = None) -> tuple[Connection, Wires]:
     transport = Wires()
-    made = Connection(asyncio.get_running_loop(), OrderedDict(), Deadlines(clock or VirtualClock(auto=False)))
+    made = Connection(asyncio.get_running_loop(), OrderedDict(), Deadlines(clock or VirtualClock(auto=False)), Known())
     made.connection_made(transport)
     return made, transport
 

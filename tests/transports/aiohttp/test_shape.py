@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aioresponses import aioresponses
 
-from asynchttp.transports.aiohttp import connection, shape
+from asynchttp.transports.aiohttp import known, shape
 from asynchttp.transports.aiohttp.pool import TCP, Unix
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def test_a_parser_that_cannot_be_used(monkeypatch):
     def changed(*args: Any, **options: Any) -> Any:
         raise TypeError("unexpected argument")
 
-    monkeypatch.setattr(connection.Connection, "_parser_of_heads", changed)
+    monkeypatch.setattr(known, "_parser_of_heads", changed)
     found = shape.fault(SimpleNamespace(**dict.fromkeys(shape._POOL)))
     assert found == f"aiohttp {aiohttp.__version__} differs: TypeError: unexpected argument"
 

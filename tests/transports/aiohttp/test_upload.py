@@ -11,6 +11,7 @@ import pytest
 from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.testing import VirtualClock
 from asynchttp.transports.aiohttp.connection import Connection
+from asynchttp.transports.aiohttp.known import Known
 from asynchttp.transports.aiohttp.upload import Sender
 from asynchttp.values.body import StreamBody
 from tests.transports.aiohttp.wires import Wires
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 def asked() -> tuple[Connection, Wires, asyncio.Future[None]]:
     transport = Wires()
-    connection = Connection(asyncio.get_running_loop(), OrderedDict(), Deadlines(VirtualClock(auto=False)))
+    connection = Connection(asyncio.get_running_loop(), OrderedDict(), Deadlines(VirtualClock(auto=False)), Known())
     connection.connection_made(transport)
     return connection, transport, connection.ask(9, 1.0, bodiless=False)
 

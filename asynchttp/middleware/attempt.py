@@ -79,6 +79,7 @@ class AttemptLayer:
             attempts = call.attempts
             attempt = Attempt(len(attempts) + 1, request.url, started, call.waited)
             attempts.append(attempt)
+            call.record = attempt
             call.wire = None
             call.room = self._room
             if call.streaming or call.watch is not None or request.into is not None or self._observers is not None:
@@ -138,7 +139,7 @@ class AttemptLayer:
         call.fresh = False
         attempt.elapsed = self._clock.now() - attempt.started
         wire = call.wire
-        if wire is not None:
+        if wire is not None and attempt.connection is None:  # else the transport has told it there
             attempt.connect = wire.connect
             attempt.connection = wire.connection
             attempt.reused = wire.reused

@@ -42,6 +42,7 @@ class Call:
         room: bytes of body that a transport may read at once, to answer with a `Response`; None leaves it on the wire.
         spares: whether an answer will be retried, so that its body need not be kept; what it `decided` is kept.
         fresh: the next attempt needs a new connection; `resent`: the one free resend was used.
+        record: that of the attempt under way; a transport completes what it knows of the connection.
         hinted: a transport tells it the headers of each 103 (Early Hints) of the attempt under way; None where nobody listens.
         watch: looks on, or None.
     """
@@ -57,6 +58,7 @@ class Call:
         "hinted",
         "history",
         "queued",
+        "record",
         "redirects",
         "resent",
         "retries",
@@ -108,6 +110,7 @@ class Call:
         self.fresh = False
         self.resent = False
         self.watch: Watch | None = None
+        self.record: Attempt | None = None
         #: What the transport tells about the connection of the attempt under way.
         self.wire: Wire | None = None
 
@@ -158,26 +161,43 @@ class Watch(Protocol):
         ...
 
 
-class Wire:
+class Wire(Protocol):
     """What a transport tells about the connection that an attempt uses."""
 
-    __slots__ = ("connect", "connected", "connection", "detour", "reading", "reused")
+    @property
+    def connected(self) -> bool:
+        """Whether there is one."""
+        ...
 
-    def __init__(self) -> None:
-        """Nothing is known yet."""
-        self.connected = False
-        self.connect: float | None = None
-        self.connection: str | None = None
-        self.reused = False
-        #: Why the request took a longer way than others; "" if it did not.
-        self.detour = ""
-        #: Seconds that the body took, of an answer that was given when all of it was there.
-        self.reading = 0.0
+    @property
+    def connect(self) -> float | None:
+        """Seconds that it took to make it; None for a kept one."""
+        ...
+
+    @property
+    def connection(self) -> str | None:
+        """Its name."""
+        ...
+
+    @property
+    def reused(self) -> bool:
+        """Whether it had carried an earlier request."""
+        ...
+
+    @property
+    def detour(self) -> str:
+        """Why the request took a longer way than others; "" if it did not."""
+        ...
+
+    @property
+    def reading(self) -> float:
+        """Seconds that the body took, of an answer that was given when all of it was there."""
+        ...
 
     @property
     def headed(self) -> bool:
         """Whether the head of the answer has come, although the answer was not given yet."""
-        return False
+        ...
 
 
 def new_call(
@@ -194,7 +214,7 @@ def new_call(
     new.deadline = None if total is None else now + total
     new.streaming = streaming
     new.queued = new.waited = 0.0
-    new.ticket = new.guard = new.toll = new.spares = new.decided = new.room = new.watch = new.wire = new.hinted = None
+    new.ticket = new.guard = new.toll = new.spares = new.decided = new.room = new.watch = new.wire = new.hinted = new.record = None
     new.attempts = []
     new.history = []
     new.retries = 0

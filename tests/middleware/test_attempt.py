@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import asynchttp
 from asynchttp import AttemptTimeout, Client, Limits, Response, Retry, ServerDisconnected, StreamResponse, Timeout
-from asynchttp.runtime.call import Wire
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, cancels, nothing_left
 
@@ -155,8 +155,9 @@ async def test_what_the_transport_tells_of_its_connection(clock, connected, phas
     """Rule 11 and 17: an attempt that timed out without a connection was not sent; its record has the connection."""
 
     async def connecting(request):
-        wire = request._call.wire = Wire()
-        wire.connected, wire.connection, wire.connect, wire.reused = connected, "local", 0.5, True
+        request._call.wire = SimpleNamespace(
+            connected=connected, connection="local", connect=0.5, reused=True, headed=False, detour=""
+        )
         await clock.sleep(9)
 
     async with Client(transport=MockTransport(connecting), timeout=Timeout(attempt=2), retry=None) as client:

@@ -34,7 +34,7 @@ SCRIPTS: Final = scripts(every=0.02)
 #: Clocks that only a call which hangs would see.
 FAR: Final = asynchttp.Timeout(total=None, attempt=30, connect=30, read=20)
 #: Where a clock is the outcome, that one is near: which of two near ones is first would depend on how busy the machine is.
-NEAR: Final = {
+NEAR: Final[dict[type[Exception], asynchttp.Timeout]] = {
     ReadTimeout: asynchttp.Timeout(total=None, attempt=30, connect=30, read=0.1),
     AttemptTimeout: asynchttp.Timeout(total=None, attempt=0.2, connect=30, read=20),
 }

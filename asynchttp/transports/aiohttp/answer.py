@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiohttp import HttpVersion
 
-    from asynchttp.transports.aiohttp.wire import AttemptWire
+    from asynchttp.transports.aiohttp.wire import Told
 
 #: Bytes of all header fields together (rule 38); aiohttp bounds each line and their number.
 MAX_HEAD: Final = 64 * 2**10
@@ -73,7 +73,7 @@ def framing_of(method: str, status: int, headers: Mapping[str, str]) -> str:
     return "length" if CONTENT_LENGTH in headers else "close"
 
 
-def problem_of(head: Head, status: int, wire: AttemptWire) -> ProtocolError | None:
+def problem_of(head: Head, status: int, wire: Told) -> ProtocolError | None:
     """What aiohttp lets through and we do not."""
     version = head.version
     if version is not HttpVersion11 and version is not None and version.major != 1:
@@ -102,7 +102,7 @@ class Body:
         self,
         content: aiohttp.StreamReader,
         source: Source,
-        wire: AttemptWire,
+        wire: Told,
         upload: Sending | None,
         framing: str,
         length: str,

@@ -16,7 +16,7 @@ The session lane uses the same connections through `begin`; then everything is a
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.hdrs import CONTENT_LENGTH
@@ -38,21 +38,28 @@ _HEAD: Final = 2**16
 
 
 class Connection(WatchedProtocol):
-    """One connection of ours.
+    """One connection of ours; and, in the direct lane, what is told about it: the `Wire` of the attempt that uses it.
 
     Attributes:
+        connect: seconds that it took to make it, for the first attempt that uses it; `reused` for all others.
         message: the head of the answer, once it is there.
         body: all of the answer's body, if it came in one piece as was asked; else `content` is the stream of it.
         framing: how its end was known, if it did not take the parser.
         name: how an `Attempt` calls it.
     """
 
+    connected = True
+    detour = ""
+    asked = False  # the connector of the session lane was not
+
     def __init__(
         self, loop: asyncio.AbstractEventLoop, kept: OrderedDict[Any, Any], deadlines: Deadlines, known: Known
     ) -> None:
         """Begin with no exchange under way; `deadlines` and the `known` head are those of the lane."""
         super().__init__(loop, kept)
-        self.name = f"#{self.number}"
+        self.name = self.connection = f"#{self.number}"
+        self.connect: float | None = None
+        self.reused = False
         self.message: RawResponseMessage | None = None
         self.body: bytes | None = None
         self.content: StreamReader | None = None
@@ -76,26 +83,31 @@ class Connection(WatchedProtocol):
         super().begin()
         self._direct = False
 
-    def ask(self, room: int | None, read: float | None, *, bodiless: bool) -> asyncio.Future[None]:
+    def ask(
+        self, room: int | None, read: float | None, now: float, *, bodiless: bool, patient: bool = False
+    ) -> asyncio.Future[None]:
         """Begin an exchange; the future is settled when there is an answer, or fails with aiohttp's error.
 
         Args:
             room: bytes of body to wait for; None wakes at the head.
-            read: seconds of silence that are an error; they count from `wait`, and from each byte.
+            read: seconds of silence that are an error; they count from each byte, and from now.
+            now: the reading of the clock.
             bodiless: the answer to a HEAD has no body, whatever it says.
+            patient: silence counts from `wait` on, when the request was sent.
         """
         self.before = self.arrived
         self._interim = 0
         self._direct = True
-        self.awaited = False
         self.message = self.body = self.content = self._payload = self._parser = None
         self._left = -1
         self._room = room
         self._silence = read
         self._read_timeout = None  # the clock of silence is `wait`, not aiohttp's timer
         self._bodiless = bodiless
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiter = waiter
+        self._waiter = waiter = self._loop.create_future()
+        self.awaited = not patient
+        if not patient and read is not None:
+            self._listen(now, now + read)
         if self._tail:  # it spoke before it was asked
             data, self._tail = self._tail, b""
             self.data_received(data)
@@ -258,6 +270,21 @@ class Connection(WatchedProtocol):
         return content
 
     @property
+    def protocol(self) -> Self:
+        """The connection itself, for who looks at an attempt of either lane."""
+        return self
+
+    @property
+    def answered(self) -> int:
+        """Bytes of the answer under way that have arrived."""
+        return self.arrived - self.before
+
+    @property
+    def headed(self) -> bool:
+        """Whether the head of the answer has come."""
+        return self.message is not None
+
+    @property
     def reading(self) -> float:
         """Seconds between the head of the answer and the last byte so far."""
         return self._heard - self._headed
@@ -307,10 +334,12 @@ class Connection(WatchedProtocol):
             super().wait()
             return
         self.awaited = True
-        if self._silence is None:
-            return
-        self._heard = now = time.monotonic()
-        due = now + self._silence
+        if self._silence is not None:
+            now = time.monotonic()
+            self._listen(now, now + self._silence)
+
+    def _listen(self, now: float, due: float) -> None:
+        self._heard = now
         if self._alarm is None:
             self._stand(due)
         elif self._alarm_due > due:  # this exchange is less patient than the one before

@@ -3,7 +3,7 @@
 The path of a request, all of it in `send`::
 
     target      who to connect to, made once an origin
-    take | dial a kept connection, or a new one
+    take | dial a kept connection, or a new one; from now on it is what is told of the attempt
     ask         the connection gets ready for one answer
     write       the head, with a small body in one go; a large one is sent by a `Sender` beside
     await       once: for the whole answer where it is wanted in one piece, else for its head
@@ -15,7 +15,7 @@ What goes wrong is told in the same words as in the session lane, because the sa
 from __future__ import annotations
 
 import asyncio
-import time
+from time import monotonic as _now
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import ConnectionTimeoutError, HttpVersion11
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from asynchttp.runtime.call import Call
     from asynchttp.transports.aiohttp.connection import Connection
     from asynchttp.transports.aiohttp.pool import TCP, Unix
+    from asynchttp.values.body import StreamBody
     from asynchttp.values.request import Request
 
 _TOGETHER: Final = 64 * 2**10  # a body up to here is written with its head, as one piece
@@ -58,46 +59,51 @@ class DirectLane:
     async def send(self, request: Request) -> Any:
         """One request on the wire; a `Response` if its body came in one piece, else a `StreamResponse`."""
         call: Call = request._call
-        target = self._targets.get(request.origin) or self._target(request)
-        key = target.connection_key
-        connector = self._connector
-        wire = call.wire = AttemptWire(fresh=call.fresh)
-        connection = None if call.fresh else connector.take(key)
+        target = self._targets.get(request._origin or request.origin) or self._target(request)
+        now = _now()
+        connection = None if call.fresh else self._connector.take(target.connection_key, now)
         if connection is None:
-            connection = await self._dial(target, wire, call.clocks.connect)
-        else:
-            wire.reused = True
-        wire.connected = True
-        wire.protocol = connection
-        wire.connection = connection.name
-        answered = connection.ask(call.room, call.clocks.read, bodiless=request.method == "HEAD")
-        if call.hinted is not None:
-            connection.hinted = call.hinted
+            connection = await self._dial(target, call)
+            now = _now()
+        call.wire = connection
+        record = call.record
+        if record is not None:
+            record.connection = connection.name
+            record.connect = connection.connect
+            record.reused = connection.reused
         sender = None
+        body = request.body
         try:
-            sender = self._write(request, connection, target.authority, call)
+            if body is None:
+                answered = connection.ask(call.room, call.clocks.read, now, bodiless=request.method == "HEAD")
+                connection.transport.write(self._heads.of(request, target, None))  # type: ignore[union-attr]
+            else:
+                answered, sender = self._upload(request, body, connection, target, now)
+            if call.hinted is not None:
+                connection.hinted = call.hinted
             await answered
         except FAILURES as error:
             self._leave(connection, sender)
             if sender is not None and sender.error is not None:
                 raise sender.error from None
-            failure = translate(error, wire, phase="headers", read=call.clocks.read, connect=None)
+            failure = translate(error, connection, phase="headers", read=call.clocks.read, connect=None)
             raise failure from masked(error)
         except BaseException:
             self._leave(connection, sender)
             raise
         if call.hinted is not None:
             connection.hinted = None  # a kept connection is not to hold the request
-        body = connection.body
-        if body is None:
-            return self._answer(request, connection, wire, sender, target)
+        content = connection.body
+        if content is None:
+            return self._answer(request, connection, sender, target)
+        connection.body = None  # nor its answer
+        head: Any = connection.message
+        framing = connection.framing
         if sender is None or sender.done:
-            connector.give(key, connection)
+            self._connector.give(target.connection_key, connection)
         else:
             self._leave(connection, sender)
-        head: Any = connection.message
-        wire.reading = connection.reading
-        return _whole(head.code, head.headers, body, request, head.reason, connection.framing)
+        return _whole(head.code, head.headers, content, request, head.reason, framing)
 
     def _target(self, request: Request) -> Target:
         if len(self._targets) >= _TARGETS:
@@ -105,8 +111,10 @@ class DirectLane:
         target = self._targets[request.origin] = Target(request.url)
         return target
 
-    async def _dial(self, target: Target, wire: AttemptWire, limit: float | None) -> Connection:
-        started = time.monotonic()
+    async def _dial(self, target: Target, call: Call) -> Connection:
+        """A new connection, within the `connect` clock."""
+        wire = call.wire = AttemptWire(fresh=call.fresh)
+        limit, started = call.clocks.connect, _now()
         try:
             async with asyncio.timeout(limit):
                 connection = await self._connector.dial(target)
@@ -115,39 +123,39 @@ class DirectLane:
             raise translate(late, wire, phase="headers", read=None, connect=limit) from masked(error)
         except FAILURES as error:
             raise translate(error, wire, phase="headers", read=None, connect=limit) from masked(error)
-        wire.connect = time.monotonic() - started
+        connection.connect = _now() - started
         return connection
 
-    def _write(self, request: Request, connection: Connection, authority: str, call: Call) -> Sender | None:
-        """Send the request, or begin to."""
-        body = request.body
+    def _upload(
+        self, request: Request, body: bytes | StreamBody, connection: Connection, target: Target, now: float
+    ) -> tuple[asyncio.Future[None], Sender | None]:
+        """Send the request with its body, or begin to."""
+        call: Call = request._call
+        room, read, bodiless = call.room, call.clocks.read, request.method == "HEAD"
         transport = connection.transport
         assert transport is not None
-        if body is None:
-            transport.write(self._heads.of(request, authority, framing_lines(request, None)))
-            connection.wait()
-            return None
+        if isinstance(body, bytes) and len(body) < LARGE and call.watch is None:
+            answered = connection.ask(room, read, now, bodiless=bodiless)
+            head = self._heads.of(request, target, framing_lines(len(body)))
+            if len(body) <= _TOGETHER:
+                transport.write(head + body)
+            else:
+                transport.write(head)
+                transport.write(body)
+            return answered, None
         length = len(body) if isinstance(body, bytes) else body.length
-        head = self._heads.of(request, authority, framing_lines(request, length))
-        if not isinstance(body, bytes) or len(body) >= LARGE or call.watch is not None:
-            transport.write(head)
-            return Sender(body, connection, call.watch, chunked=length is None)
-        if len(body) <= _TOGETHER:
-            transport.write(head + body)
-        else:
-            transport.write(head)
-            transport.write(body)
-        connection.wait()
-        return None
+        answered = connection.ask(room, read, now, bodiless=bodiless, patient=True)
+        transport.write(self._heads.of(request, target, framing_lines(length)))
+        return answered, Sender(body, connection, call.watch, chunked=length is None)
 
     def _answer(
-        self, request: Request, connection: Connection, wire: AttemptWire, sender: Sender | None, target: Target
+        self, request: Request, connection: Connection, sender: Sender | None, target: Target
     ) -> Response | StreamResponse:
         """What has come, if it is not a body in one piece, of a length that was known."""
         head: Any = connection.message
         content: Any = connection.content
         status, headers, version = head.code, head.headers, "1.1"
-        problem = problem_of(head, status, wire)
+        problem = problem_of(head, status, connection)
         if problem is not None:
             self._leave(connection, sender)
             raise problem
@@ -159,12 +167,11 @@ class DirectLane:
         answer: Response | StreamResponse
         if call.room is None or coded or framing == "close" or not content.is_eof() or content.total_bytes > call.room:
             held = Held(self._connector, connection, target, sender)
-            body = Body(content, held, wire, sender, framing, headers.get(CONTENT_LENGTH, ""), call.clocks.read)
+            body = Body(content, held, connection, sender, framing, headers.get(CONTENT_LENGTH, ""), call.clocks.read)
             answer = StreamResponse(
                 status, headers=headers, stream=body, request=request, reason=head.reason, http_version=version
             )
         else:
-            wire.reading = connection.reading
             whole = b"".join(content._buffer) if content.total_bytes else b""
             if sender is None or sender.done:
                 self._connector.give(target.connection_key, connection)

@@ -36,7 +36,7 @@ from asynchttp.values.masking import mask_text, mask_url
 from asynchttp.values.request import NO_HEADERS
 
 if TYPE_CHECKING:
-    from asynchttp.transports.aiohttp.wire import AttemptWire
+    from asynchttp.transports.aiohttp.wire import Told
 
 # What this machine lacks, not the server: descriptors, ports, memory.
 _LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
@@ -47,7 +47,7 @@ _QUOTED = re.compile(r"""(?:[:\s]|\\n)*(?<!\w)b\\?['"]""")
 
 
 def translate(  # noqa: PLR0911  one return for each kind of error
-    error: BaseException, wire: AttemptWire, *, phase: str, read: float | None, connect: float | None
+    error: BaseException, wire: Told, *, phase: str, read: float | None, connect: float | None
 ) -> HTTPError:
     """The error of ours that says what `error` means in `phase` ("headers" or "body"); `__cause__` is set by `raise`."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -116,7 +116,7 @@ def _unquoted(message: str) -> str:
     return " ".join(_QUOTED.split(message, maxsplit=1)[0].split()).rstrip(":")
 
 
-def _sent(wire: AttemptWire) -> bool | None:
+def _sent(wire: Told) -> bool | None:
     if not wire.connected:
         return False
     return True if wire.answered else None
@@ -165,7 +165,7 @@ def _reset(error: BaseException) -> bool:
     return isinstance(getattr(error, "os_error", error), ConnectionResetError | BrokenPipeError)
 
 
-def _payload(error: aiohttp.ClientPayloadError, wire: AttemptWire) -> HTTPError:
+def _payload(error: aiohttp.ClientPayloadError, wire: Told) -> HTTPError:
     if wire.protocol is not None and wire.protocol.refused is not None:
         return _malformed(wire.protocol.refused.message)
     said = _unquoted(_said(error))
@@ -176,7 +176,7 @@ def _payload(error: aiohttp.ClientPayloadError, wire: AttemptWire) -> HTTPError:
     return TruncatedResponse(f"the body ended early: {said}", part="body", sent=True)
 
 
-def _lost(error: BaseException, wire: AttemptWire, phase: str) -> HTTPError:
+def _lost(error: BaseException, wire: Told, phase: str) -> HTTPError:
     said = _said(error)
     # Where nobody asked our connector, somebody else answered for the session, and the error alone tells.
     told = isinstance(error, aiohttp.ServerDisconnectedError) and not wire.asked
@@ -197,7 +197,7 @@ def _lost(error: BaseException, wire: AttemptWire, phase: str) -> HTTPError:
     return _unanswered(error, wire, said)
 
 
-def _unanswered(error: BaseException, wire: AttemptWire, said: str) -> HTTPError:
+def _unanswered(error: BaseException, wire: Told, said: str) -> HTTPError:
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return WriteError(f"writing the request failed: {said}")
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientOSError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
+    from asynchttp.transports.aiohttp.target import Target
     from asynchttp.values.request import Request
 
 #: Methods whose requests have no body unless one is given; the others say that theirs has 0 bytes.
@@ -17,7 +18,7 @@ _SETS: Final = 64
 class Heads:
     """Writes heads; the lines of a header set that many requests share, as a client's defaults, are kept.
 
-    O(length of the head); O(length of the target) where the header set is known.
+    O(length of the head); O(length of the request's own target where header set and origin are those of the one before).
     """
 
     __slots__ = ("_kept",)
@@ -27,21 +28,27 @@ class Heads:
         # By identity: a header set never changes. The set itself is kept, so that its id stays its own.
         self._kept: dict[int, tuple[CIMultiDictProxy[str], str | None, str]] = {}
 
-    def of(self, request: Request, host: str, framing: str) -> bytes:
+    def of(self, request: Request, target: Target, framing: str | None) -> bytes:
         """The head of `request`: request line, Host, its headers, `framing` (lines that end in CRLF), an empty line.
 
         Args:
             request: its header names and values have been checked (rule 37).
-            host: what Host says unless a header of the request does.
-            framing: Content-Length or Transfer-Encoding.
+            target: its authority is what Host says unless a header of the request does.
+            framing: Content-Length or Transfer-Encoding; None for a request without a body.
         """
         headers = request.headers
-        kept = self._kept.get(id(headers))
-        if kept is None:
-            kept = self._keep(headers)
-        _, named, lines = kept
-        target = request.url.raw_path_qs
-        return f"{request.method} {target} HTTP/1.1\r\nHost: {named or host}\r\n{lines}{framing}\r\n".encode()
+        if target.headers is not headers:
+            self._turn(target, headers)
+        method = request.method
+        if framing is None:
+            framing = "" if method in _BODILESS else "Content-Length: 0\r\n"
+        return f"{method} {request.url.raw_path_qs}{target.lines}{framing}\r\n".encode()
+
+    def _turn(self, target: Target, headers: CIMultiDictProxy[str]) -> None:
+        """Let `target` have the lines of these headers."""
+        _, named, lines = self._kept.get(id(headers)) or self._keep(headers)
+        target.headers = headers
+        target.lines = f" HTTP/1.1\r\nHost: {named or target.authority}\r\n{lines}"
 
     def _keep(self, headers: CIMultiDictProxy[str]) -> tuple[CIMultiDictProxy[str], str | None, str]:
         named = headers.getall("Host", [])
@@ -52,8 +59,6 @@ class Heads:
         return kept
 
 
-def framing_lines(request: Request, length: int | None) -> str:
+def framing_lines(length: int | None) -> str:
     """How the server will know the end of the request's body; `length` is None for one that is sent in chunks."""
-    if request.body is None:
-        return "" if request.method in _BODILESS else "Content-Length: 0\r\n"
     return "Transfer-Encoding: chunked\r\n" if length is None else f"Content-Length: {length}\r\n"

@@ -57,12 +57,12 @@ class _Pool(aiohttp.BaseConnector):
 
     # ── the direct lane ──────────────────────────────────────────────────────
 
-    def take(self, key: ConnectionKey) -> Connection | None:
+    def take(self, key: ConnectionKey, now: float) -> Connection | None:
         """A kept connection that can be used, the one that was longest unused; O(1) and the dead ones before it."""
         kept: Any = self._conns.get(key)
         if not kept:
             return None
-        oldest = time.monotonic() - self._keepalive_timeout  # type: ignore[operator]  # None where nothing is kept
+        oldest = now - self._keepalive_timeout  # type: ignore[operator]  # None where nothing is kept
         while kept:
             connection, since = kept.popleft()
             self._kept.pop(connection, None)
@@ -71,6 +71,8 @@ class _Pool(aiohttp.BaseConnector):
                 if not kept:
                     del self._conns[key]
                 connection.idle = False
+                connection.reused = True
+                connection.connect = None
                 self._acquired.add(connection)
                 taken: Connection = connection
                 return taken
@@ -97,7 +99,7 @@ class _Pool(aiohttp.BaseConnector):
 
     def give(self, key: ConnectionKey, connection: Connection) -> None:
         """Take a connection back, to be used again if its answer was whole and both sides agree; O(1)."""
-        if self.closed:
+        if self._closed:
             return
         self._acquired.discard(connection)
         transport = connection.transport
@@ -105,7 +107,7 @@ class _Pool(aiohttp.BaseConnector):
         if transport is None or connection._should_close or transport.is_closing():
             connection.close()
             return
-        self._conns[key].append((connection, time.monotonic()))
+        self._conns[key].append((connection, connection._heard or time.monotonic()))
         if self._cleanup_handle is None:
             self._cleanup_handle = aiohttp.helpers.weakref_handle(
                 self,
@@ -114,7 +116,10 @@ class _Pool(aiohttp.BaseConnector):
                 self._loop,
                 timeout_ceil_threshold=self._timeout_ceil_threshold,
             )
-        self._keep(key, connection)
+        connection.idle = True
+        self._kept[connection] = key
+        if len(self._kept) > self._idle:
+            self._evict(*self._kept.popitem(last=False))
 
     def drop(self, connection: Connection) -> None:
         """Close a connection that cannot be used again; O(1)."""

@@ -50,7 +50,7 @@ def _parsing_fault() -> str:
     connection = Connection(asyncio.get_running_loop(), OrderedDict(), Deadlines(SYSTEM), Known())
     try:
         for probe in (_SIZED, _CHUNKED, _SIZED, _OTHER, _OTHER):
-            answered = connection.ask(9, None, bodiless=False)
+            answered = connection.ask(9, None, 0.0, bodiless=False)
             connection.data_received(probe)
             head: Any = connection.message
             body = connection.body

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp.client_reqrep import ConnectionKey
 
 if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
     from yarl import URL
 
 
@@ -18,9 +19,10 @@ class Target:
         connection_key: what connections are kept under (rule 36), the same as for a request of the session lane.
         authority: what the Host header says.
         literal: whether the host is an address in its one proper form.
+        headers, lines: the header set of the last request, and what its head has after the request's own target.
     """
 
-    __slots__ = ("_tls", "authority", "connection_key", "host", "literal", "port", "url")
+    __slots__ = ("_tls", "authority", "connection_key", "headers", "host", "lines", "literal", "port", "url")
 
     proxy = None
     proxy_auth = None
@@ -33,6 +35,8 @@ class Target:
         self.url = url
         self.host = url.raw_host or ""
         self.port = url.port
+        self.headers: CIMultiDictProxy[str] | None = None
+        self.lines = ""
         self._tls = url.scheme == "https"
         self.literal = _is_address(self.host)
         self.authority = url.host_port_subcomponent or ""

@@ -11,13 +11,17 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
 
-from asynchttp.runtime.call import Wire
-
 if TYPE_CHECKING:
     import asyncio
     from collections import OrderedDict
 
+    from typing import TypeAlias
+
     from asynchttp.runtime.call import Hinted
+    from asynchttp.transports.aiohttp.connection import Connection
+
+    #: What is told of an attempt: by the connector of the session lane, or by the connection of the direct lane itself.
+    Told: TypeAlias = "AttemptWire | Connection"
 
 #: More 1xx answers than this before the final one are an attack (rule 38).
 MAX_INTERIM: Final = 50
@@ -25,20 +29,32 @@ MAX_INTERIM: Final = 50
 _numbers = itertools.count(1)
 
 
-class AttemptWire(Wire):
+class AttemptWire:
     """What the connector tells about one attempt; `fresh` asks it for a new connection, `hinted` takes early hints.
 
     A session of the user's has a connector that tells nothing. There every request counts as one that the server may
     have seen, unless the error itself says that there was no connection.
     """
 
-    __slots__ = ("asked", "fresh", "hinted", "protocol")
+    __slots__ = (
+        "asked",
+        "connect",
+        "connected",
+        "connection",
+        "detour",
+        "fresh",
+        "hinted",
+        "protocol",
+        "reading",
+        "reused",
+    )
 
     def __init__(self, *, fresh: bool, watched: bool = True) -> None:
         """Nothing is connected yet."""
-        # Not by way of `super()`: one is made for each attempt.
-        self.connect = self.connection = None
+        self.connect: float | None = None
+        self.connection: str | None = None
         self.reused = False
+        #: Why the request did not go straight; "" if it did.
         self.detour = ""
         self.reading = 0.0
         self.fresh = fresh

@@ -32,7 +32,7 @@ def connected(clock: Any = None) -> tuple[Connection, Wires]:
 
 
 def ask(connection: Connection, room: int | None = 2**20, *, bodiless: bool = False) -> asyncio.Future[None]:
-    return connection.ask(room, None, bodiless=bodiless)
+    return connection.ask(room, None, 0.0, bodiless=bodiless)
 
 
 def facts(connection: Connection) -> tuple[int, bytes | None]:
@@ -384,7 +384,7 @@ class TestSilence:
     async def test_it_ends_the_exchange(self, clock):
         """After so many seconds, and never before."""
         connection, _ = connected(clock)
-        answered = connection.ask(9, 2.0, bodiless=False)
+        answered = connection.ask(9, 2.0, 0.0, bodiless=False, patient=True)
         connection.wait()
         await clock.advance(1.9)
         assert not answered.done()
@@ -392,10 +392,19 @@ class TestSilence:
         with pytest.raises(aiohttp.SocketTimeoutError):
             await answered
 
+    async def test_it_counts_from_the_question(self, clock):
+        """A request that is written in one go needs no `wait`."""
+        connection, _ = connected(clock)
+        answered = connection.ask(9, 2.0, clock.now(), bodiless=False)
+        await clock.advance(1.9)
+        assert not answered.done()
+        await clock.advance(0.1 + 2 * RESOLUTION)
+        assert isinstance(answered.exception(), aiohttp.SocketTimeoutError)
+
     async def test_each_byte_counts_anew(self, clock):
         """The timer that stands is moved when it fires."""
         connection, _ = connected(clock)
-        answered = connection.ask(9, 2.0, bodiless=False)
+        answered = connection.ask(9, 2.0, 0.0, bodiless=False, patient=True)
         connection.wait()
         for byte in OK[:10]:
             await clock.advance(1.5)
@@ -408,14 +417,14 @@ class TestSilence:
     async def test_nobody_waits(self, clock):
         """Silence before the request was sent, between two reads, or between two exchanges is nobody's fault."""
         connection, _ = connected(clock)
-        answered = connection.ask(9, 2.0, bodiless=False)
+        answered = connection.ask(9, 2.0, 0.0, bodiless=False, patient=True)
         await clock.advance(10)
         connection.wait()
         connection.awaited = False
         await clock.advance(10)
         assert not answered.done()
         connection.data_received(OK)
-        connection.ask(9, 2.0, bodiless=False)
+        connection.ask(9, 2.0, 0.0, bodiless=False, patient=True)
         connection.wait()
         connection.data_received(OK)
         connection.idle = True
@@ -425,10 +434,10 @@ class TestSilence:
     async def test_an_exchange_that_is_less_patient(self, clock):
         """Its silence ends first, although the timer of the one before stands; without a limit none is set."""
         connection, _ = connected(clock)
-        connection.ask(9, 60.0, bodiless=False)
+        connection.ask(9, 60.0, 0.0, bodiless=False, patient=True)
         connection.wait()
         connection.data_received(OK)
-        answered = connection.ask(9, 1.0, bodiless=False)
+        answered = connection.ask(9, 1.0, 0.0, bodiless=False, patient=True)
         connection.wait()
         await clock.advance(1 + 2 * RESOLUTION)
         assert isinstance(answered.exception(), aiohttp.SocketTimeoutError)
@@ -440,7 +449,7 @@ class TestSilence:
     async def test_a_lost_connection_has_no_timer(self, clock):
         """It would keep the connection in memory."""
         connection, _ = connected(clock)
-        answered = connection.ask(9, 60.0, bodiless=False)
+        answered = connection.ask(9, 60.0, 0.0, bodiless=False, patient=True)
         connection.wait()
         assert len(connection._deadlines) == 1
         connection.connection_lost(None)

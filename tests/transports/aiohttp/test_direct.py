@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -261,7 +262,7 @@ async def test_what_is_held_is_let_go_of_once(lane, connector):
         await lane.send(request)
         target = lane._targets[request.origin]
         for first in ("release", "close"):
-            connection = connector.take(target.connection_key)
+            connection = connector.take(target.connection_key, time.monotonic())
             assert connection is not None
             held = Held(connector, connection, target, None)
             getattr(held, first)()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -172,12 +173,12 @@ async def connector(session) -> TCP:
 async def used(connector: TCP, server: RawServer, *, give: bool = True) -> Connection:
     """A connection of the direct lane, after one exchange."""
     target = Target(URL(server.url))
-    connection = connector.take(target.connection_key)
+    connection = connector.take(target.connection_key, time.monotonic())
     if connection is None:  # not `or`: aiohttp's protocol is a queue too, and an empty one is false
         connection = await connector.dial(target)
     transport = connection.transport
     assert transport is not None
-    answered = connection.ask(9, None, bodiless=False)
+    answered = connection.ask(9, None, 0.0, bodiless=False)
     transport.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     await answered
     if give:
@@ -190,16 +191,16 @@ class TestDirectLane:
         """The one that was longest unused, once; where there is none, None."""
         async with RawServer(KEPT) as server:
             key = Target(URL(server.url)).connection_key
-            assert connector.take(key) is None
+            assert connector.take(key, time.monotonic()) is None
             one = await used(connector, server, give=False)
             two = await used(connector, server, give=False)
             for connection in (one, two):
                 connector.give(key, connection)
             assert (one.idle, kept(session)) == (True, 2)
-            assert connector.take(key) is one
+            assert connector.take(key, time.monotonic()) is one
             assert (one.idle, one in connector._acquired) == (False, True)
-            assert connector.take(key) is two
-            assert connector.take(key) is None
+            assert connector.take(key, time.monotonic()) is two
+            assert connector.take(key, time.monotonic()) is None
             assert kept(session) == 0
 
     async def test_both_lanes_share_them(self, session, connector):
@@ -219,7 +220,7 @@ class TestDirectLane:
             dead.transport.abort()
             late = await used(connector, server)
             connector._keepalive_timeout = -1.0
-            assert connector.take(key) is None
+            assert connector.take(key, time.monotonic()) is None
             assert late.transport is None or late.transport.is_closing()
             connector._keepalive_timeout = 15.0
             assert await used(connector, server) not in (dead, late)

@@ -23,7 +23,7 @@ def asked() -> tuple[Connection, Wires, asyncio.Future[None]]:
     transport = Wires()
     connection = Connection(asyncio.get_running_loop(), OrderedDict(), Deadlines(VirtualClock(auto=False)), Known())
     connection.connection_made(transport)
-    return connection, transport, connection.ask(9, 1.0, bodiless=False)
+    return connection, transport, connection.ask(9, 1.0, 0.0, bodiless=False, patient=True)
 
 
 async def over(sender: Sender) -> None:

@@ -15,6 +15,8 @@ From the outside in; a policy that is switched off is not in the list::
     attempt              its clock, its record, its body             once an attempt
     network_middlewares  the user's                                  once an attempt
     transport            bytes
+
+Where nothing else is on, `straight` takes the steps from exchange to attempt in one coroutine, as long as all goes well.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from asynchttp.middleware.observe import Observe, Observers
 from asynchttp.middleware.pacing import Pacer
 from asynchttp.middleware.rate import door
 from asynchttp.middleware.retry import RetryLayer
+from asynchttp.middleware.straight import Straight
 from asynchttp.policy.admission import Group
 from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
@@ -169,15 +172,17 @@ class Engine:
         handler: Handler = wrap(layers.network_middlewares, state.transport.send)
         # The user's middlewares get every answer with its body on the wire.
         whole = not layers.network_middlewares
-        handler = AttemptLayer(
+        attempt = AttemptLayer(
             handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies
-        ).handle
+        )
+        handler = attempt.handle
+        cookies = None
         if state.cookies is not None:
-            handler = CookieLayer(handler, state.cookies).handle
-        adaptive = state.gate.adaptive
+            cookies = CookieLayer(handler, state.cookies)
+            handler = cookies.handle
+        adaptive, circuits = state.gate.adaptive, state.circuits
         if adaptive is not None:
             handler = AdaptiveLayer(handler, adaptive, state.gate, clock, observers).handle
-        circuits = state.circuits
         if circuits is not None:
             circuits.join(state.gate)
             handler = BreakerLayer(handler, circuits, state.gate, clock, observers).handle
@@ -185,17 +190,24 @@ class Engine:
         if state.tails is not None:
             hedging = HedgeLayer(handler, state.tails, state.gate, state.budget, clock, observers, deadlines)
             handler = hedging.handle
+        slots = repeat = None
         if limits:
             pacer = Pacer(layers.pacing, state.gate, clock, state.random, observers) if layers.pacing else None
-            handler = LimitsLayer(handler, state.gate, clock, deadlines, pacer, circuits).handle
+            slots = LimitsLayer(handler, state.gate, clock, deadlines, pacer, circuits)
+            handler = slots.handle
         if hedging is not None:
             hedging.door = handler
         if retry:
-            handler = RetryLayer(handler, state.budget, clock, state.random, observers).handle
+            repeat = RetryLayer(handler, state.budget, clock, state.random, observers)
+            handler = repeat.handle
         if self.flights is not None:
             handler = CoalesceLayer(handler, self.flights, state.gate, clock, observers).handle
         signer = Signer(layers.auth, state.keyring, state.gate, clock)
-        handler = Exchange(handler, signer, layers.sensitive, observers, clock).handle
+        exchange = Exchange(handler, signer, layers.sensitive, observers, clock)
+        handler = exchange.handle
+        more = (adaptive, circuits, hedging, self.flights)
+        if slots is not None and not layers.auth and all(layer is None for layer in more):
+            handler = Straight(exchange, repeat, slots, cookies, attempt).handle
         return wrap(layers.middlewares, handler)
 
     def send(self, request: Request) -> Awaitable[Any]:

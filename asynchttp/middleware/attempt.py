@@ -108,8 +108,8 @@ class AttemptLayer:
             if answer._request is None:
                 answer._request = request
             self._end(request, call, attempt, entry)
-            if answer.status == 417 and "Expect" in request.headers and replayable(request):
-                request = await _unexpecting(request, answer, call, attempt)
+            if answer.status == 417 and refused_to_wait(request):
+                request = await unexpecting(request, answer, call, attempt)
                 continue
             return answer
 
@@ -211,7 +211,12 @@ def _hint(
     context.run(observers.tell, EarlyHints(request, headers, clock.now()))
 
 
-async def _unexpecting(request: Request, answer: Answer, call: Call, attempt: Attempt) -> Request:
+def refused_to_wait(request: Request) -> bool:
+    """Whether a 417 answers the `Expect` of a request that can be sent again without it."""
+    return "Expect" in request.headers and replayable(request)
+
+
+async def unexpecting(request: Request, answer: Answer, call: Call, attempt: Attempt) -> Request:
     """The request without `Expect`, which the server refused before it saw the body (RFC 9110, 15.5.18)."""
     if isinstance(answer, StreamResponse):
         await answer.drain()

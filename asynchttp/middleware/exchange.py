@@ -47,6 +47,10 @@ class Exchange:
     async def handle(self, request: Request) -> Any:
         """The answer after all redirects."""
         answer = await self._send(request)
+        return await self.go_on(request, answer) if 300 <= answer.status < 400 else answer
+
+    async def go_on(self, request: Request, answer: Any) -> Any:
+        """What the exchange comes to whose first hop came to `answer`."""
         if not 300 <= answer.status < 400:
             return answer
         call = call_of(request)

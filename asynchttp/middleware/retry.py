@@ -54,13 +54,23 @@ class RetryLayer:
         try:
             answer = await self._next(request)
         except HTTPError as error:
-            return await _Hop(self, request, call, retry).again(error)
-        status = answer.status
-        if status in retry.statuses or retry.should_retry is not None:
-            return await _Hop(self, request, call, retry).again(answer)
-        if self._budget is not None and status < 400:
+            return await self.go_on(request, error)
+        if answer.status in retry.statuses or retry.should_retry is not None:
+            return await self.go_on(request, answer)
+        if self._budget is not None and answer.status < 400:
             self._budget.succeeded(request.origin, 0, call.started)
         return answer
+
+    async def go_on(self, request: Request, came: Any) -> Any:
+        """What the hop comes to whose first attempt came to `came`, an answer or an error."""
+        call: Call = request._call
+        retry = call.retry
+        assert retry is not None
+        if isinstance(came, HTTPError) or came.status in retry.statuses or retry.should_retry is not None:
+            return await _Hop(self, request, call, retry).again(came)
+        if self._budget is not None and came.status < 400:
+            self._budget.succeeded(request.origin, 0, call.started)
+        return came
 
     def spares(self, request: Request, answer: Any) -> bool:
         """Whether this answer will be retried, asked when its headers are there; the decision is kept in the call."""

@@ -1,0 +1,185 @@
+"""The way that most calls go: through four layers in one coroutine, while none of them has anything to do about it.
+
+`exchange`, `retry`, `limits` and `attempt` wrap one another, a coroutine each. Where nothing between them is switched on, the
+first attempt of a call takes this way instead: the same steps in the same order, and the layers' own functions wherever
+one of them has to act. What comes of it is what would have come through the layers; tests hold one against the other.
+
+What goes on from here is theirs again: another attempt (`retry`), another hop (`exchange`), and every attempt of a call
+that comes a second time.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from asynchttp.middleware.attempt import refused_to_wait, unexpecting
+from asynchttp.middleware.cookies import SET_COOKIE
+from asynchttp.policy.admission import Ticket
+from asynchttp.runtime.deadlines import ATTEMPT
+from asynchttp.runtime.gate import wake
+from asynchttp.values.errors import HTTPError
+from asynchttp.values.response import Response
+from asynchttp.values.result import Attempt
+from asynchttp.values.unset import UNSET
+
+if TYPE_CHECKING:
+    from asynchttp.middleware.attempt import AttemptLayer
+    from asynchttp.middleware.cookies import CookieLayer
+    from asynchttp.middleware.exchange import Exchange
+    from asynchttp.middleware.limits import LimitsLayer
+    from asynchttp.middleware.retry import RetryLayer
+    from asynchttp.runtime.call import Call
+    from asynchttp.values.protocols import Handler
+    from asynchttp.values.request import Request
+
+
+class Straight:
+    """The first attempt of a call, and all of most calls.
+
+    Cancellation, clocks and slots are as in the layers: whatever ends the attempt gives its slot back.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_attempt",
+        "_budget",
+        "_cookies",
+        "_deadlines",
+        "_exchange",
+        "_gate",
+        "_jar",
+        "_key",
+        "_limits",
+        "_next",
+        "_now",
+        "_observed",
+        "_pacer",
+        "_retry",
+        "_room",
+        "_spares",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        retry: RetryLayer | None,
+        limits: LimitsLayer,
+        cookies: CookieLayer | None,
+        attempt: AttemptLayer,
+    ) -> None:
+        """Stand beside these layers, which wrap one another in this order, and nothing else between them."""
+        self._exchange = exchange
+        self._retry = retry
+        self._budget = None if retry is None else retry._budget
+        self._spares = None if retry is None else retry.spares
+        self._limits = limits
+        self._gate = limits._gate
+        self._admission = limits._admission
+        self._key = limits._key
+        self._pacer = limits._pacer
+        self._cookies = cookies
+        self._jar = attempt._jar
+        self._attempt = attempt
+        self._room = attempt._room
+        self._observed = attempt._observers is not None
+        self._deadlines = attempt._deadlines
+        self._now = attempt._clock.now
+        self._next = attempt._next
+
+    async def handle(self, request: Request) -> Any:  # noqa: PLR0912, PLR0915  it is one way; its steps as functions would cost each call more
+        """The answer to one call."""
+        call: Call = request._call
+        key = request.origin if self._key is None else self._key(request)
+        ticket = call.ticket
+        # Who has credentials for the hop, who is here again, and whom a middleware sent elsewhere, goes by the layers.
+        if (
+            request.auth is not UNSET
+            or "@" in request.url.raw_authority
+            or call.attempts
+            or (ticket is not None and ticket.key != key)
+        ):
+            return await self._exchange.handle(request)
+        # limits
+        if ticket is None:
+            ticket = Ticket(key, call.group, request.priority)
+            ticket.cost = request.cost
+            if not self._admission.enter(ticket):
+                await self._limits._queue(request, call, ticket)
+        else:
+            call.ticket = None  # a fan-out waited for this slot
+        again = False
+        pacer = self._pacer
+        answer: Any
+        try:
+            if pacer is not None and pacer.origins:
+                pacer.check(request, key)
+            # retry
+            call.spares = self._spares
+            # cookies
+            jar = self._jar
+            sent = request if jar is None or not jar.kept else self._cookies._with_cookies(request)  # type: ignore[union-attr]
+            # attempt
+            started = self._now()
+            attempt = call.record = Attempt(1, request.url, started, call.waited)
+            call.attempts.append(attempt)
+            call.room = self._room
+            if self._observed or call.streaming or call.watch is not None or request.into is not None:
+                self._attempt._begin(sent, call, attempt)
+            limit = call.clocks.attempt
+            guard: Any = call.guard
+            entry = None if limit is None else self._deadlines.add(started + limit, guard.interrupt, ATTEMPT)
+            try:
+                answer = await self._next(sent)
+                if type(answer) is Response:
+                    wire = call.wire
+                    elapsed = self._now() - started
+                    attempt.headers = elapsed if wire is None else elapsed - wire.reading
+                    if jar is not None and SET_COOKIE in answer.headers:
+                        jar.receive(answer.headers.getall(SET_COOKIE), request.url)
+                else:
+                    attempt.headers = self._now() - started
+                    answer = await self._attempt._take(sent, answer, call, attempt)
+            except BaseException as error:
+                failure = self._attempt._failed(error, sent, call, attempt, entry)
+                if failure is error:
+                    raise
+                if failure is not None:
+                    raise failure from None
+                again = True
+            else:
+                attempt.status = answer.status
+                if answer._request is None:
+                    answer._request = sent
+                self._attempt._end(sent, call, attempt, entry)
+                if answer.status == 417 and refused_to_wait(sent):
+                    sent = await unexpecting(sent, answer, call, attempt)
+                    again = True
+            if again:
+                answer = await self._attempt.handle(sent)
+            if pacer is not None:
+                pacer.hear(request, ticket, answer)
+        except BaseException as error:
+            self._gate.leave(ticket)
+            if self._retry is None or not isinstance(error, HTTPError):
+                raise
+            return await self._go_on(request, error)
+        if type(answer) is Response:
+            if admitted := self._admission.leave(ticket):
+                wake(admitted)
+        else:
+            answer.on_close(functools.partial(self._gate.leave, ticket))
+        if answer.status < 300:
+            retry = call.retry
+            if retry is None:
+                return answer
+            if answer.status not in retry.statuses and retry.should_retry is None:
+                if self._budget is not None:
+                    self._budget.succeeded(request.origin, 0, started)
+                return answer
+        return await self._go_on(request, answer)
+
+    async def _go_on(self, request: Request, came: Any) -> Any:
+        """What follows an attempt, if anything does: others, or the next hop."""
+        answer = came if self._retry is None else await self._retry.go_on(request, came)
+        return await self._exchange.go_on(request, answer)

@@ -24,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
 from asynchttp.policy.tally import Tally
 from asynchttp.runtime.call import call_of
-from asynchttp.runtime.deadlines import Deadlines, Guard
+from asynchttp.runtime.deadlines import Deadlines, Guard, overdue
 from asynchttp.transports.aiohttp import AiohttpTransport
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.errors import HTTPError, TotalTimeout
@@ -104,6 +105,7 @@ class State:
         "keyring",
         "random",
         "tails",
+        "term",
         "transport",
     )
 
@@ -114,12 +116,15 @@ class State:
         budget: RetryBudget | None,
         clock: Clock,
         random: Callable[[], float],
+        attempt: float | None,
     ) -> None:
-        """Begin with nothing running and every bucket full."""
+        """Begin with nothing running and every bucket full; most attempts have the clock `attempt`."""
         self.transport = transport
         self.clock = clock
         self.random = random
         self.deadlines = Deadlines(clock)
+        # Any length serves where most have none: those that have one are kept by themselves.
+        self.term = self.deadlines.term(math.inf if attempt is None else attempt, overdue)
         self.gate = door(limits, clock)
         self.budget = None if budget is None else Budget(budget)
         self.circuits: Circuits | None = None
@@ -207,7 +212,7 @@ class Engine:
         handler = exchange.handle
         more = (adaptive, circuits, hedging, self.flights)
         if slots is not None and not layers.auth and all(layer is None for layer in more):
-            handler = Straight(exchange, repeat, slots, cookies, attempt).handle
+            handler = Straight(exchange, repeat, slots, cookies, attempt, state.term).handle
         return wrap(layers.middlewares, handler)
 
     def send(self, request: Request) -> Awaitable[Any]:

@@ -17,7 +17,6 @@ same when the consumer waits for them: else those that are finished would wait f
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.batch.crew import Crew, current_task
@@ -30,6 +29,8 @@ from asynchttp.policy.reorder import Window
 from asynchttp.values.errors import ClientClosed, TooManyFailures
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from asynchttp.batch.progress import Meter
     from asynchttp.batch.source import Source
     from asynchttp.batch.work import Work
@@ -73,19 +74,24 @@ class FanOut:
         self._deadlines = deadlines
         self._admission = work.gate.admission
         self._now = work.clock.now
+        self._tagged = source.tagged
         self._wake_unit = self._admitted
         self._buffer = buffer
         self._lookahead = lookahead
+        self._width = width
+        self._low = lookahead * 3 // 4
         self._most = lookahead + width  # read and not finished, those that sleep between two attempts included
         self._errors = errors
         self._batch_timeout = batch_timeout
         self._meter = meter
         self._window: Window[Result[Any]] = Window(ordered=ordered)
-        # By index, for those that may have to be let in before others; the first of a dict is not found in O(1).
-        self._parked: OrderedDict[int, Unit] | None = OrderedDict() if ordered else None
+        # By index, for those that may have to be let in before others.
+        self._parked: dict[int, Unit] | None = {} if ordered else None
+        self._passed = 0  # indices below it are parked no more
         self._portion = Portion(portion)
         self._intake = Intake(source, self, self._accept, self._over)
         self._crew = Crew(work, self._ran, self._crash, self._intake.fill)
+        self._ready = self._crew.ready
         self._taker: asyncio.Future[None] | None = None
         self._timer: Any = None
         self._failure: BaseException | None = None
@@ -176,7 +182,7 @@ class FanOut:
 
     def _accept(self, item: Any) -> None:
         tag = None
-        if self._intake.source.tagged:
+        if self._tagged:
             tag, item = item
         unit = Unit(self.pulled, item, self._now(), tag, group=self.group, wake=self._wake_unit)
         self.pulled += 1
@@ -202,18 +208,25 @@ class FanOut:
 
     def _leave(self, unit: Unit) -> None:
         """`unit` is finished: another of its host may queue, if its portion was used up."""
-        while (next_ := self._portion.leave(unit.key)) is not None:
-            if next_.held:  # not one that is overdue, or that was let in out of turn
-                next_.held = False
+        self._follow(unit.key, self._portion.leave(unit.key))
+
+    def _follow(self, key: Hashable, unit: Unit | None) -> None:
+        while unit is not None:
+            if unit.held:  # not one that is overdue, or that was let in out of turn
+                unit.held = False
                 if self.ended is None:
-                    self._enter(next_)
-                break
+                    self._enter(unit)
+                return
+            unit = self._portion.leave(key)
 
     # ── let in, run, finish ──────────────────────────────────────────────────
 
     def _admitted(self, unit: Unit) -> None:
-        if self._parked or unit.timer is not None:
-            self._unpark(unit)
+        if self._parked:
+            self._parked.pop(unit.index, None)
+        if unit.timer is not None:
+            self._deadlines.discard(unit.timer)
+            unit.timer = None
         unit.queued = self._now() - unit.since
         self._crew.add(unit)
 
@@ -238,7 +251,9 @@ class FanOut:
         self._leave(unit)
 
     def _ran(self, unit: Unit, result: Result[Any]) -> None:
-        self._leave(unit)
+        next_ = self._portion.leave(unit.key)
+        if next_ is not None:
+            self._follow(unit.key, next_)
         self._finish(result)
 
     def _finish(self, result: Result[Any]) -> None:
@@ -255,8 +270,11 @@ class FanOut:
             if self._meter is not None:
                 self._meter.count(self, result)
         if self.ended is None:
-            self._balance()
-        if not self.pending and (self.exhausted or self.ended is not None):
+            if self._window.full(self._buffer) or self.group.paused:
+                self._balance()
+            elif not self._intake.exhausted:
+                self._hunger()
+        if not self.pending and (self.ended is not None or self._intake.exhausted):
             self._settle()
         if self._taker is not None:
             self._wake_taker()
@@ -281,10 +299,16 @@ class FanOut:
         else:  # its batch_timeout or the client's closing came first; what is still to come is not looked at
             self.ended = "cancelled"
 
+    def _hunger(self) -> None:
+        """Read on: many at once while all slots are busy, at once where one could be."""
+        group = self.group
+        if group.running < self._width or group.waiting + self._portion.waiting <= self._low:
+            self._intake.fill()
+
     def _balance(self) -> None:
         """Stop where the buffer is full, go on where it is not."""
         window, group = self._window, self.group
-        if len(window) < self._buffer:
+        if not window.full(self._buffer):
             if group.paused:
                 self.work.gate.resume(group)
             if not self.exhausted:
@@ -293,11 +317,13 @@ class FanOut:
         if not group.paused:
             self.work.gate.pause(group)
         # All that is finished waits for those that are next: let them in, whatever else may not go.
-        while self._parked and not window.ready:
-            unit = next(iter(self._parked.values()))
-            if unit.index >= window.head + self._most - self._lookahead:
-                break
-            del self._parked[unit.index]
+        self._passed = max(self._passed, window.head)
+        most = min(window.head + self._width, self.pulled)
+        while self._parked and not window.ready and self._passed < most:
+            unit = self._parked.pop(self._passed, None)
+            self._passed += 1
+            if unit is None:
+                continue
             self._withdraw(unit)
             self._portion.enter(unit.key, _EXPRESS, unit.index, unit)
             unit.group, unit.state = group.express, "new"

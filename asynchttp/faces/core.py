@@ -112,6 +112,8 @@ class Core:
 
     def request_of(self, item: Any) -> Request:
         """The request that an item of a fan-out stands for, ready to be sent."""
+        if type(item) is str:
+            return self.prepare(plain_request("GET", item))
         if isinstance(item, Request):
             return self.prepare(item.replace())
         if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Mapping):
@@ -333,15 +335,16 @@ def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> 
     if parent is None:
         clock = clocks.current()
         dice = getattr(clock, "random", random.random)
-        state = engine.State(settings.make_transport(), settings.limits, settings.budget, clock, dice)
+        attempt = Clocks(settings.clocks()).attempt
+        state = engine.State(settings.make_transport(), settings.limits, settings.budget, clock, dice, attempt)
         state.cookies = settings.make_jar()
         state.break_by(settings.breaker)
         state.tails = None if settings.hedge is None else Tails(settings.hedge)
         return state
     shared = parent.state
     transport = settings.make_transport() if WIRE & changes else shared.transport
-    state = engine.State(transport, settings.limits, settings.budget, shared.clock, shared.random)
-    state.deadlines = shared.deadlines
+    state = engine.State(transport, settings.limits, settings.budget, shared.clock, shared.random, None)
+    state.deadlines, state.term = shared.deadlines, shared.term
     state.keyring = shared.keyring  # each grant belongs to its credentials, so it is right whatever changed
     sessions = settings.session is not None or parent.settings.session is not None  # they have jars of their own
     state.cookies = settings.make_jar() if "cookies" in changes or sessions else shared.cookies

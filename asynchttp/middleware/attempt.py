@@ -133,9 +133,9 @@ class AttemptLayer:
         """Stop the clock and complete the record."""
         if entry is not None:
             self._deadlines.discard(entry)
-            guard = call.guard
-            if guard is not None and guard.reason == ATTEMPT:  # it came too late: something else ended the attempt
-                guard.release()
+        guard = call.guard
+        if guard is not None and guard.reason == ATTEMPT:  # it came too late: something else ended the attempt
+            guard.release()
         call.fresh = False
         attempt.elapsed = self._clock.now() - attempt.started
         wire = call.wire
@@ -151,7 +151,7 @@ class AttemptLayer:
     ) -> BaseException | None:
         """What the attempt ends with; None to send it again, once."""
         guard = call.guard
-        if entry is not None and guard is not None and guard.reason == ATTEMPT:
+        if guard is not None and guard.reason == ATTEMPT:
             alone = guard.release()
             if alone and isinstance(error, asyncio.CancelledError):
                 error = _timeout(call, attempt)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from asynchttp.middleware.limits import LimitsLayer
     from asynchttp.middleware.retry import RetryLayer
     from asynchttp.runtime.call import Call
+    from asynchttp.runtime.deadlines import Term
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
 
@@ -58,6 +59,7 @@ class Straight:
         "_retry",
         "_room",
         "_spares",
+        "_term",
     )
 
     def __init__(
@@ -67,8 +69,12 @@ class Straight:
         limits: LimitsLayer,
         cookies: CookieLayer | None,
         attempt: AttemptLayer,
+        term: Term,
     ) -> None:
-        """Stand beside these layers, which wrap one another in this order, and nothing else between them."""
+        """Stand beside these layers, which wrap one another in this order, and nothing else between them.
+
+        `term` is the clock of those attempts that may take as long as most.
+        """
         self._exchange = exchange
         self._retry = retry
         self._budget = None if retry is None else retry._budget
@@ -86,6 +92,7 @@ class Straight:
         self._deadlines = attempt._deadlines
         self._now = attempt._clock.now
         self._next = attempt._next
+        self._term = term
 
     async def handle(self, request: Request) -> Any:  # noqa: PLR0912, PLR0915  it is one way; its steps as functions would cost each call more
         """The answer to one call."""
@@ -126,9 +133,14 @@ class Straight:
             call.room = self._room
             if self._observed or call.streaming or call.watch is not None or request.into is not None:
                 self._attempt._begin(sent, call, attempt)
-            limit = call.clocks.attempt
             guard: Any = call.guard
-            entry = None if limit is None else self._deadlines.add(started + limit, guard.interrupt, ATTEMPT)
+            limit, term, entry = call.clocks.attempt, self._term, None
+            if limit == term.seconds:
+                term.running[guard] = started
+                if not term.stands:
+                    term.stand(started)
+            elif limit is not None:
+                entry = self._deadlines.add(started + limit, guard.interrupt, ATTEMPT)
             try:
                 answer = await self._next(sent)
                 if type(answer) is Response:
@@ -141,6 +153,7 @@ class Straight:
                     attempt.headers = self._now() - started
                     answer = await self._attempt._take(sent, answer, call, attempt)
             except BaseException as error:
+                term.running.pop(guard, None)
                 failure = self._attempt._failed(error, sent, call, attempt, entry)
                 if failure is error:
                     raise
@@ -148,6 +161,7 @@ class Straight:
                     raise failure from None
                 again = True
             else:
+                term.running.pop(guard, None)
                 attempt.status = answer.status
                 if answer._request is None:
                     answer._request = sent

@@ -69,6 +69,7 @@ class Admission:
         "_ready",
         "_shut",
         "_slots",
+        "_steady",
         "concurrency",
         "meter",
         "per_host",
@@ -92,6 +93,8 @@ class Admission:
         self.waiting = 0
         self._hosts: dict[Hashable, Host] = {}
         self._ready: Turns[Group] = Turns()
+        #: The lane that takes over each slot of its host, as long as nobody else waits who could go: see `_settle`.
+        self._steady: Lane | None = None
 
     @property
     def limited(self) -> bool:
@@ -154,9 +157,20 @@ class Admission:
         host, group = ticket.host, ticket.group.main
         if self.meter is not None:
             self.meter.left(ticket)
-        elif group.limit is None and (following := self._following(host)) is not None:
-            group.running -= 1
-            return (following,)
+        elif group.limit is None and self._ready.only is not None:
+            lane = self._steady
+            if lane is None:
+                lane = self._settle()
+            if lane is not None and lane.host is host and len(queue := lane.queues[lane.ranks[-1]]) > 1:
+                following = queue.popitem(last=False)[0]
+                following.lane = None
+                following.state = "admitted"
+                self.waiting -= 1
+                host.waiting -= 1
+                lane.group.waiting -= 1
+                group.running -= 1
+                lane.group.main.running += 1
+                return (following,)
         self.running -= 1
         host.running -= 1
         group.running -= 1
@@ -193,6 +207,7 @@ class Admission:
 
     def resize(self, concurrency: int | None, per_host: int | None) -> Sequence[Ticket]:
         """Change the limits while running; lowering them stops nothing that runs; O(hosts)."""
+        self._steady = None
         self._slots = concurrency
         if not self._shut:
             self.concurrency = concurrency
@@ -205,6 +220,7 @@ class Admission:
 
     def limit(self, key: Hashable, slots: int | None) -> Sequence[Ticket]:
         """Change the slots of one host; lowering them stops nothing that runs; as `leave`."""
+        self._steady = None
         host = self._hosts.get(key)
         if host is None:
             return ()  # `limit_of` tells when it is met again
@@ -213,6 +229,7 @@ class Admission:
 
     def shut(self, key: Hashable) -> None:
         """Let nothing in on this host until `open`; what runs goes on; O(1)."""
+        self._steady = None
         host = self._hosts.get(key)
         if host is None:
             host = self._meet(key)
@@ -221,6 +238,7 @@ class Admission:
 
     def open(self, key: Hashable) -> Sequence[Ticket]:
         """Take a host up again that was shut; as `leave`."""
+        self._steady = None
         host = self._hosts.get(key)
         if host is None or not host.shut:
             return ()
@@ -230,17 +248,20 @@ class Admission:
 
     def shut_all(self) -> None:
         """Let nothing in at all until `open_all`; what runs goes on; O(1)."""
+        self._steady = None
         self._shut = True
         self.concurrency = 0
 
     def open_all(self) -> Sequence[Ticket]:
         """Go on after `shut_all`; O(1) for each ticket that is let in."""
+        self._steady = None
         self._shut = False
         self.concurrency = self._slots
         return self._admit() if self._ready else ()
 
     def hold(self, key: Hashable) -> None:
         """Let no ticket of a patient group in on this host, until `release`; what runs goes on; O(1)."""
+        self._steady = None
         host = self._hosts.get(key)
         if host is None:
             host = self._meet(key)
@@ -248,6 +269,7 @@ class Admission:
 
     def release(self, key: Hashable, slots: int | None = None) -> Sequence[Ticket]:
         """Let `slots` tickets of patient groups in beside what runs, or as many as there is room for; as `leave`."""
+        self._steady = None
         host = self._hosts.get(key)
         if host is None:
             return ()
@@ -274,16 +296,18 @@ class Admission:
         if lane is None:
             lane = group.lanes[host.key] = Lane(group, host)
             host.lanes += 1
-        lane.add(ticket)
+        first = lane.add(ticket)
         ticket.lane = lane
         ticket.state = "waiting"
         self.waiting += 1
         host.waiting += 1
         group.waiting += 1
-        self._place(lane)
+        if first:  # else the lane stands where it stood: those before this one decide that
+            self._place(lane)
 
     def _place(self, lane: Lane) -> None:
         """Put a lane where it belongs: its group's turns, its host's blocked lanes, or nowhere."""
+        self._steady = None
         host, group = lane.host, lane.group
         if not lane.ranks:
             group.turns.put(lane, None)
@@ -306,9 +330,11 @@ class Admission:
         self._refresh(group)
 
     def _refresh(self, group: Group) -> None:
+        self._steady = None
         self._ready.put(group, group.turns.level if group.open else None)
 
     def _unblock(self, host: Host) -> None:
+        self._steady = None
         if host.limit is None or host.running < host.limit:
             blocked, host.blocked = host.blocked, None
             for lane in blocked or ():
@@ -324,34 +350,28 @@ class Admission:
         ticket.group.waiting -= 1
         self._place(lane)
 
-    def _following(self, host: Host) -> Ticket | None:
-        """Who takes over a slot of `host` where only one lane can go, and it is of this host: all else stays as it is; O(1).
+    def _settle(self) -> Lane | None:
+        """The one lane that can go, if that is so for as long as nothing but its queue changes; O(1).
 
-        The steady state of one list of one host, told apart for its speed; `_admit` would come to the same.
+        The steady state of one list of one host, told apart for its speed: each slot that is given back there goes to the
+        lane's next, if another of its rank stays behind, and all else stays as it is. `_admit` would come to the same.
         """
-        if self._ready.count != 1:
+        group = self._ready.only
+        lane = None if group is None else group.turns.only
+        if group is None or lane is None or group.main.limit is not None:
             return None
-        group = self._ready.first()
-        if group.turns.count != 1 or group.main.limit is not None:
-            return None
-        lane = group.turns.first()
-        if lane.host is not host or host.blocked or host.claims or host.hold is not None:
+        host = lane.host
+        if host.blocked or host.claims or host.hold is not None:
             return None
         if (host.limit is not None and host.running > host.limit) or (
             self.concurrency is not None and self.running > self.concurrency
         ):
             return None  # a limit was lowered
-        ticket = lane.pop()
-        if ticket is None:
-            return None
-        ticket.lane = None
-        ticket.state = "admitted"
-        self.waiting -= 1
-        group.waiting -= 1
-        group.main.running += 1
-        return ticket
+        self._steady = lane
+        return lane
 
     def _admit(self) -> Sequence[Ticket]:
+        self._steady = None
         admitted: list[Ticket] = []
         ready = self._ready
         while ready and (self.concurrency is None or self.running < self.concurrency):

@@ -143,13 +143,17 @@ class Lane:
         self.ranks: list[int] = []
         self.queues: dict[int, OrderedDict[Ticket, None]] = {}
 
-    def add(self, ticket: Ticket) -> None:
-        """Let a ticket wait here, behind those of its rank."""
-        queue = self.queues.get(ticket.rank)
+    def add(self, ticket: Ticket) -> bool:
+        """Let a ticket wait here, behind those of its rank; whether it is the first of all."""
+        rank = ticket.rank
+        queue = self.queues.get(rank)
         if queue is None:
-            queue = self.queues[ticket.rank] = OrderedDict()
-            insort(self.ranks, ticket.rank)
+            queue = self.queues[rank] = OrderedDict()
+            insort(self.ranks, rank)
+            queue[ticket] = None
+            return rank == self.ranks[-1]
         queue[ticket] = None
+        return False
 
     def remove(self, ticket: Ticket) -> None:
         """Take a waiting ticket out."""
@@ -158,11 +162,6 @@ class Lane:
         if not queue:
             del self.queues[ticket.rank]
             del self.ranks[bisect_left(self.ranks, ticket.rank)]
-
-    def pop(self) -> Ticket | None:
-        """Take the first out, if another of its rank stays behind, so that the lane keeps its place; O(1)."""
-        queue = self.queues[self.ranks[-1]]
-        return queue.popitem(last=False)[0] if len(queue) > 1 else None
 
     def first(self) -> Ticket:
         """Who goes first."""

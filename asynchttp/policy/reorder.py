@@ -27,6 +27,10 @@ class Window(Generic[T]):
         """How many finished results are held."""
         return len(self._ready) + len(self._early)
 
+    def full(self, size: int) -> bool:
+        """Whether it holds `size` results or more."""
+        return len(self._ready) + len(self._early) >= size
+
     @property
     def ready(self) -> bool:
         """Whether something can be taken now."""

@@ -19,14 +19,15 @@ M = TypeVar("M", bound=_Member)
 class Turns(Generic[M]):
     """Members that take turns, those of the highest level first; O(1) but for O(log P) when a level appears."""
 
-    __slots__ = ("_levels", "_rings", "count")
+    __slots__ = ("_levels", "_rings", "count", "only")
 
     def __init__(self) -> None:
         """Start with nobody waiting."""
         self._rings: dict[int, OrderedDict[M, None]] = {}
         self._levels: list[int] = []
-        #: How many wait.
+        #: How many wait, and who, where it is but one.
         self.count = 0
+        self.only: M | None = None
 
     def __bool__(self) -> bool:
         """Whether anybody waits."""
@@ -65,3 +66,4 @@ class Turns(Generic[M]):
                 self._rings[level] = OrderedDict()
                 insort(self._levels, level)
             self._rings[level][member] = None
+        self.only = self.first() if self.count == 1 else None

@@ -43,7 +43,18 @@ class Deadlines:
         resolution: seconds of a bucket.
     """
 
-    __slots__ = ("_buckets", "_clock", "_due", "_handle", "_heap", "_others", "_per_second", "_resolution", "_sweep")
+    __slots__ = (
+        "_buckets",
+        "_clock",
+        "_due",
+        "_handle",
+        "_heap",
+        "_others",
+        "_per_second",
+        "_resolution",
+        "_sweep",
+        "_terms",
+    )
 
     def __init__(self, clock: Clock, resolution: float = RESOLUTION) -> None:
         """Start with no deadline and no timer."""
@@ -51,6 +62,7 @@ class Deadlines:
         self._resolution = resolution
         self._per_second = 1 / resolution  # a multiplication is quicker than a division
         self._others: dict[float, Deadlines] = {}
+        self._terms: list[Term] = []
         self._buckets: dict[int, set[Entry]] = {}
         self._heap: list[int] = []
         self._handle: Handle | None = None
@@ -59,7 +71,7 @@ class Deadlines:
 
     def __len__(self) -> int:
         """How many deadlines can still fire; O(buckets)."""
-        return sum(map(len, self._buckets.values()))
+        return sum(map(len, self._buckets.values())) + sum(len(term.running) for term in self._terms)
 
     def now(self) -> float:
         """The reading of its clock."""
@@ -71,6 +83,12 @@ class Deadlines:
         if other is None:
             other = self._others[resolution] = Deadlines(self._clock, resolution)
         return other
+
+    def term(self, seconds: float, callback: Callable[[Any], object]) -> Term:
+        """Deadlines that are all `seconds` away when they begin, closed with these."""
+        term = Term(self._clock, seconds, self._resolution, callback)
+        self._terms.append(term)
+        return term
 
     def add(self, when: float, callback: Callable[[Any], object], argument: Any) -> Entry:
         """Call ``callback(argument)`` at `when` or up to one bucket later, unless discarded before."""
@@ -104,6 +122,8 @@ class Deadlines:
         self._heap.clear()
         for other in self._others.values():
             other.close()
+        for term in self._terms:
+            term.close()
 
     def _forget_empty(self) -> None:
         """Drop the buckets whose deadlines were all discarded; with a timeout of a day there would be a million."""
@@ -132,6 +152,57 @@ class Deadlines:
                 if callback is not None:
                     callback(entry.argument)
         self._arm()
+
+
+class Term:
+    """Deadlines that are all equally far away when they begin: the first that began is the first that is due.
+
+    To begin one is ``running[key] = now``, and `stand` where nothing `stands`; to end it is ``del running[key]``: one step of a
+    dict each, without an object or a bucket. `callback(key)` is called once its time is over, up to one bucket later.
+
+    Attributes:
+        seconds: how far away.
+        running: when each began, in that order.
+        stands: whether the one timer does; it is left standing when nothing runs, and is not moved but when it fires.
+    """
+
+    __slots__ = ("_callback", "_clock", "_handle", "_resolution", "running", "seconds", "stands")
+
+    def __init__(self, clock: Clock, seconds: float, resolution: float, callback: Callable[[Any], object]) -> None:
+        """Begin with none; no timer stands."""
+        self.seconds = seconds
+        self.running: dict[Any, float] = {}
+        self.stands = False
+        self._clock = clock
+        self._resolution = resolution
+        self._callback = callback
+        self._handle: Handle | None = None
+
+    def stand(self, began: float) -> None:
+        """Let the timer stand for what began then."""
+        self.stands = True
+        self._handle = self._clock.call_at(began + self.seconds + self._resolution, self._fire)
+
+    def close(self) -> None:
+        """Forget all of them and stop the timer."""
+        self.running.clear()
+        self.stands = False
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _fire(self) -> None:
+        self.stands = False
+        self._handle = None
+        running = self.running
+        last = self._clock.now() - self.seconds  # what began before is due
+        while running:
+            key, began = next(iter(running.items()))
+            if began > last:
+                self.stand(began)
+                return
+            del running[key]
+            self._callback(key)
 
 
 #: The one reason that concerns a part of the guarded work; any other ends all of it, and takes its place.
@@ -168,3 +239,8 @@ class Guard:
         """
         self.reason = None
         return self.task.uncancel() <= self._cancelling
+
+
+def overdue(guard: Guard) -> None:
+    """The clock of an attempt has run out."""
+    guard.interrupt(ATTEMPT)

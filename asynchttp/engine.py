@@ -150,6 +150,7 @@ class Engine:
         self.streams: dict[StreamResponse, asyncio.Task[object]] = {}
         self._waiters: list[asyncio.Future[None]] = []
         self.flights = Flights() if layers.coalesce else None
+        self._now = state.clock.now
         self._layers = layers
         self._tally: Tally | None = None
         self.link()
@@ -220,7 +221,7 @@ class Engine:
         return self._send(request) if self._observe is None else self._observe.handle(request, self._send)
 
     async def _send(self, request: Request) -> Any:
-        call = call_of(request)
+        call: Call = request._call
         if self.closed:
             raise closed(request)
         task = asyncio.current_task()
@@ -249,6 +250,16 @@ class Engine:
         else:
             if guard.reason is not None:
                 guard.release()
+            if (
+                type(answer) is Response
+                and answer.status < 300
+                and answer._request is request
+                and not (answer.attempts or call.history or request.into is not None)
+            ):  # as `_hand_over` does, for what most get
+                answer.attempts = call.attempts
+                answer.elapsed = self._now() - call.started
+                request._call = None
+                return answer
             return self._hand_over(answer, request, call, task)
         finally:
             if entry is not None:

@@ -22,20 +22,21 @@ _UNITS = 100  # units that need no wait, done in one go before others on the loo
 class Crew:
     """As many workers as there are units that run or sleep between two attempts; one that has no unit waits for it.
 
-    `finish(unit, result)` is called once for each unit that was added; `fail(error)` when a worker ended in a way that no unit
+    `ready` are units that have their slot, and are to be run; `call` has somebody called for them, unless he was `called` already.
+    `finish(unit, result)` is called once for each of them; `fail(error)` when a worker ended in a way that no unit
     accounts for (a KeyboardInterrupt, a cancellation from outside), just before the `finish` of its unit. All run in the
     context that the crew was made in. `fetch()` is called when units were taken, which makes room for more.
     """
 
     __slots__ = (
         "_context",
-        "_dispatching",
         "_fail",
         "_fetch",
         "_finish",
         "_guards",
         "_idle",
         "_work",
+        "called",
         "over",
         "ready",
         "running",
@@ -58,13 +59,9 @@ class Crew:
         self._fetch = fetch
         self._guards: dict[asyncio.Task[None], Guard] = {}
         self._idle: list[asyncio.Future[None]] = []
-        self._dispatching = False
+        #: Whether somebody will be called for what is ready.
+        self.called = False
         self._context = contextvars.copy_context()
-
-    def add(self, unit: Unit) -> None:
-        """Let `unit`, which has its slot, be run."""
-        self.ready.append(unit)
-        self._call_out()
 
     def interrupt(self, why: str) -> None:
         """End what runs, but not the unit that is asking."""
@@ -79,14 +76,13 @@ class Crew:
         while self._idle:
             self._wake()
 
-    def _call_out(self) -> None:
-        if not self._dispatching:
-            # Not now: the worker that just gave its slot back is likely to take the next unit itself.
-            self._dispatching = True
-            asyncio.get_running_loop().call_soon(self._dispatch, context=self._context)
+    def call(self) -> None:
+        """Have somebody called for what is ready; not now: who just gave his slot back is likely to take it himself."""
+        self.called = True
+        asyncio.get_running_loop().call_soon(self._dispatch, context=self._context)
 
     def _dispatch(self) -> None:
-        self._dispatching = False
+        self.called = False
         for _ in range(len(self.ready)):
             if not self._wake():
                 task = asyncio.get_running_loop().create_task(self._worker())
@@ -154,7 +150,7 @@ class Crew:
         if unit is not None:
             self._finish(unit, unfinished(unit, "cancelled", self._work.clock.now(), started=True))
         if self.ready:  # it may have been woken for one of these
-            self._call_out()
+            self.call()
 
 
 def current_task() -> asyncio.Task[Any] | None:

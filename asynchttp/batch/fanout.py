@@ -91,7 +91,6 @@ class FanOut:
         self._portion = Portion(portion)
         self._intake = Intake(source, self, self._accept, self._over)
         self._crew = Crew(work, self._ran, self._crash, self._intake.fill)
-        self._ready = self._crew.ready
         self._taker: asyncio.Future[None] | None = None
         self._timer: Any = None
         self._failure: BaseException | None = None
@@ -228,7 +227,9 @@ class FanOut:
             self._deadlines.discard(unit.timer)
             unit.timer = None
         unit.queued = self._now() - unit.since
-        self._crew.add(unit)
+        self._crew.ready.append(unit)
+        if not self._crew.called:
+            self._crew.call()
 
     def _unpark(self, unit: Unit) -> None:
         if self._parked:

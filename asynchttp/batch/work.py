@@ -117,8 +117,9 @@ class Sending:
         request = unit.request = self._build(unit.item)
         if unit.tag is not None and request.tag is None:
             request.tag = unit.tag
-        call = unit.call = self._begin(request)
-        unit.key = self.gate.host_of(request)
+        call = unit.call = request._call or self._begin(request)
+        gate = self.gate
+        unit.key = (request._origin or request.origin) if gate.key is None else gate.key(request)
         unit.cost = request.cost
         if request.priority:
             unit.priority = request.priority

@@ -29,7 +29,7 @@ from asynchttp.runtime.gate import wake
 from asynchttp.values.checks import check_pairs, check_seconds
 from asynchttp.values.errors import ClientClosed, InvalidURL
 from asynchttp.values.masking import mask_url
-from asynchttp.values.request import NO_HEADERS, Request, plain_request
+from asynchttp.values.request import NO_HEADERS, Request
 from asynchttp.values.timeout import Clocks, as_timeout
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import absolute_url, add_params, origin_of, parse_url
@@ -111,9 +111,9 @@ class Core:
     # ── requests and calls ───────────────────────────────────────────────────
 
     def request_of(self, item: Any) -> Request:
-        """The request that an item of a fan-out stands for, ready to be sent."""
+        """The request that an item of a fan-out stands for, ready to be sent; the call of one that is but a URL has begun."""
         if type(item) is str:
-            return self.prepare(plain_request("GET", item))
+            return self.plain("GET", item)
         if isinstance(item, Request):
             return self.prepare(item.replace())
         if isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Mapping):
@@ -125,7 +125,29 @@ class Core:
                 msg = f"this item has no url: {sorted(map(str, item))}"
                 raise TypeError(msg)
             return self.prepare(Request(method, **arguments))
-        return self.prepare(plain_request("GET", item))
+        return self.plain("GET", item)
+
+    def plain(self, method: str, url: Any) -> Request:
+        """``begin(prepare(Request(method, url)))``, without a look at the arguments that were not given: most give no others."""
+        if self._loop is not _get_running_loop():
+            self.bind()
+        new = object.__new__(Request)
+        target = parse_url(url)
+        if self._params is not None:
+            target = add_params(target, [pair for pair in self._params if pair[0] not in target.query])
+        new.url = target = self._absolute(target, self.base)
+        origin = new._origin = origin_of(target)
+        defaults = self._headers
+        new.headers = defaults if defaults is self._elsewhere or origin == self._home else self._elsewhere
+        new.method = method
+        new.body = new.cookies = new.tag = new.idempotency_key = new.into = None
+        new.auth = new.retry = new.redirects = UNSET
+        new.timeout = self._timeout
+        new.priority = 0
+        new.cost = 1
+        group = self.engine.group
+        new._call = new_call(self._clocks, self.settings.retry, self._redirects, group, self._now(), False)  # noqa: FBT003  no keywords here
+        return new
 
     def prepare(self, request: Request) -> Request:
         """Fill in the client's defaults; `request` is ours to change."""

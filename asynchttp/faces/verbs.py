@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
-from asynchttp.values.request import Request, plain_request
+from asynchttp.values.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -50,8 +50,9 @@ class Verbs:
     async def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response: ...
     async def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """`request` with GET: fetch."""
-        request = Request("GET", url, **options) if options else plain_request("GET", url)
-        return await self._send(self._core.prepare(request))
+        if options:
+            return await self._send(self._core.prepare(Request("GET", url, **options)))
+        return await self._begun(self._core.plain("GET", url))
 
     async def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """`request` with HEAD: the headers that GET would give."""
@@ -109,9 +110,13 @@ class Verbs:
         return await self._send(self._core.prepare(Request(method, url, **options)))
 
     def _send(self, request: Request) -> Awaitable[Response]:
-        """Begin a call; a coroutine less for each where no answer is refused."""
+        """Begin a call."""
+        self._core.begin(request)
+        return self._begun(request)
+
+    def _begun(self, request: Request) -> Awaitable[Response]:
+        """The answer to a call that has begun; a coroutine less for each where no answer is refused."""
         core = self._core
-        core.begin(request)
         sent = core.engine.send(request)
         return sent if core.refuses is None else self._refusing(sent)
 

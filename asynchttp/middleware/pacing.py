@@ -11,7 +11,7 @@ from asynchttp.values.events import OriginPaused
 from asynchttp.values.masking import mask_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
     from asynchttp.middleware.observe import Observers
     from asynchttp.policy.admission import Ticket
@@ -70,16 +70,17 @@ class Pacer:
 
     def hear(self, request: Request, ticket: Ticket, answer: Any) -> None:
         """Pause, slow or take up the origin, if the answer says so."""
-        if answer.status == 429 or self.origins:
-            self._heed(request, ticket, answer)
-            return
-        headers = answer.headers
-        if (self._sign is not None and self._sign in headers) or (
-            self._signs and any(map(headers.__contains__, self._signs))
-        ):
-            self._heed(request, ticket, answer)
+        if answer.status == 429 or self.origins or self.signed(answer.headers):
+            self.heed(request, ticket, answer)
 
-    def _heed(self, request: Request, ticket: Ticket, answer: Any) -> None:
+    def signed(self, headers: Mapping[str, str]) -> bool:
+        """Whether the headers of an answer tell of limits."""
+        if self._sign is not None and self._sign in headers:
+            return True
+        return bool(self._signs) and any(map(headers.__contains__, self._signs))
+
+    def heed(self, request: Request, ticket: Ticket, answer: Any) -> None:
+        """Do what an answer asks for that says anything about its origin."""
         pace, key, now, wall = self._pace, ticket.key, self._clock.now(), self._clock.wall()
         headers = answer.headers
         quota = read_quota(self._dialects, headers, wall) if self._dialects else None

@@ -17,7 +17,6 @@ from asynchttp.middleware.attempt import refused_to_wait, unexpecting
 from asynchttp.middleware.cookies import SET_COOKIE
 from asynchttp.policy.admission import Ticket
 from asynchttp.runtime.deadlines import ATTEMPT
-from asynchttp.runtime.gate import wake
 from asynchttp.values.errors import HTTPError
 from asynchttp.values.response import Response
 from asynchttp.values.result import Attempt
@@ -97,7 +96,7 @@ class Straight:
     async def handle(self, request: Request) -> Any:  # noqa: PLR0912, PLR0915  it is one way; its steps as functions would cost each call more
         """The answer to one call."""
         call: Call = request._call
-        key = request.origin if self._key is None else self._key(request)
+        key = (request._origin or request.origin) if self._key is None else self._key(request)
         ticket = call.ticket
         # Who has credentials for the hop, who is here again, and whom a middleware sent elsewhere, goes by the layers.
         if (
@@ -144,9 +143,9 @@ class Straight:
             try:
                 answer = await self._next(sent)
                 if type(answer) is Response:
-                    wire = call.wire
-                    elapsed = self._now() - started
-                    attempt.headers = elapsed if wire is None else elapsed - wire.reading
+                    attempt.headers = self._now() - started
+                    if (wire := call.wire) is not None:
+                        attempt.headers -= wire.reading
                     if jar is not None and SET_COOKIE in answer.headers:
                         jar.receive(answer.headers.getall(SET_COOKIE), request.url)
                 else:
@@ -165,22 +164,31 @@ class Straight:
                 attempt.status = answer.status
                 if answer._request is None:
                     answer._request = sent
-                self._attempt._end(sent, call, attempt, entry)
+                wire = call.wire
+                if (
+                    self._observed
+                    or entry is not None
+                    or guard.reason is not None
+                    or (wire is not None and attempt.connection is None)
+                ):
+                    self._attempt._end(sent, call, attempt, entry)
+                else:  # what that does where there is nothing else to stop, to tell or to copy
+                    attempt.elapsed = self._now() - started
                 if answer.status == 417 and refused_to_wait(sent):
                     sent = await unexpecting(sent, answer, call, attempt)
                     again = True
             if again:
                 answer = await self._attempt.handle(sent)
-            if pacer is not None:
-                pacer.hear(request, ticket, answer)
+            if pacer is not None and (pacer.origins or answer.status == 429 or pacer.signed(answer.headers)):
+                pacer.heed(request, ticket, answer)
         except BaseException as error:
             self._gate.leave(ticket)
             if self._retry is None or not isinstance(error, HTTPError):
                 raise
             return await self._go_on(request, error)
         if type(answer) is Response:
-            if admitted := self._admission.leave(ticket):
-                wake(admitted)
+            for admitted in self._admission.leave(ticket):
+                admitted.wake(admitted)
         else:
             answer.on_close(functools.partial(self._gate.leave, ticket))
         if answer.status < 300:
@@ -189,7 +197,7 @@ class Straight:
                 return answer
             if answer.status not in retry.statuses and retry.should_retry is None:
                 if self._budget is not None:
-                    self._budget.succeeded(request.origin, 0, started)
+                    self._budget.succeeded(key if self._key is None else request.origin, 0, started)
                 return answer
         return await self._go_on(request, answer)
 

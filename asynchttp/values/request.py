@@ -257,19 +257,6 @@ class Request:
         }
 
 
-def plain_request(method: str, url: str | URL) -> Request:
-    """``Request(method, url)`` for a method that needs no check, without a look at the arguments that were not given."""
-    new = object.__new__(Request)
-    new.url = parse_url(url)
-    new.method = method
-    new.headers = NO_HEADERS
-    new.body = new.cookies = new.tag = new.idempotency_key = new.into = new._call = new._origin = None
-    new.auth = new.timeout = new.retry = new.redirects = UNSET
-    new.priority = 0
-    new.cost = 1
-    return new
-
-
 def frozen(state: dict[str, Any]) -> dict[str, Any]:
     """The state of a value as it can be pickled: read-only multidicts, which cannot, as plain ones."""
     return {name: CIMultiDict(value) if type(value) is CIMultiDictProxy else value for name, value in state.items()}

@@ -96,13 +96,15 @@ class Connection(WatchedProtocol):
             patient: silence counts from `wait` on, when the request was sent.
         """
         self.before = self.arrived
-        self._interim = 0
         self._direct = True
-        self.message = self.body = self.content = self._payload = self._parser = None
+        self.message = self.body = None
+        if self.content is not None or self._parser is not None or self._read_timeout is not None or self._interim:
+            self.content = self._payload = self._parser = None
+            self._read_timeout = None  # the clock of silence is `wait`, not aiohttp's timer
+            self._interim = 0
         self._left = -1
         self._room = room
         self._silence = read
-        self._read_timeout = None  # the clock of silence is `wait`, not aiohttp's timer
         self._bodiless = bodiless
         self._waiter = waiter = self._loop.create_future()
         self.awaited = not patient

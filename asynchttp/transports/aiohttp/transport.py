@@ -84,10 +84,14 @@ class AiohttpTransport:
     def send(self, request: Request) -> Awaitable[Any]:
         """One request on the wire, one answer."""
         direct = self._direct
-        straight = self._proxies is None or self._proxies.of(request.url) is None
-        if direct is not None and straight and EXPECT not in request.headers and not shape.patched():
-            return direct.send(request)
-        return self._send(request)
+        if (
+            direct is None
+            or (self._proxies is not None and self._proxies.of(request.url) is not None)
+            or EXPECT in request.headers
+            or shape.patched()
+        ):
+            return self._send(request)
+        return direct.send(request)
 
     async def _send(self, request: Request) -> Any:
         """The first request, or one that nothing but a session can serve."""

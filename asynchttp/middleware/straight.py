@@ -186,7 +186,7 @@ class Straight:
             if self._retry is None or not isinstance(error, HTTPError):
                 raise
             return await self._go_on(request, error)
-        if type(answer) is Response:
+        if isinstance(answer, Response):
             for admitted in self._admission.leave(ticket):
                 admitted.wake(admitted)
         else:

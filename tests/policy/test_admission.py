@@ -619,3 +619,17 @@ def test_hosts_can_be_looked_at():
     admission.leave(tickets[0])
     assert {host.key: (host.running, host.waiting) for host in admission} == {"a": (2, 0), "b": (0, 0)}
     assert Admission(limit_of=lambda _: 7).slots_of("a") == 7
+
+
+def test_who_waits_for_a_host_is_counted_when_slots_are_handed_on():
+    """In the steady state of one list, too: each that is let in waits no more."""
+    admission = Admission(concurrency=1)
+    group = Group()
+    tickets = [Ticket("h", group) for _ in range(6)]
+    assert [admission.enter(ticket) for ticket in tickets] == [True] + [False] * 5
+    for number in range(5):
+        (host,) = admission
+        assert (admission.waiting, group.waiting, host.waiting) == (5 - number,) * 3
+        assert list(admission.leave(tickets[number])) == [tickets[number + 1]]
+    assert not list(admission.leave(tickets[-1]))
+    assert (admission.waiting, admission.running, admission.hosts) == (0, 0, 0)

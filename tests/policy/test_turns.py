@@ -41,3 +41,19 @@ def test_the_highest_level_goes_first_and_its_members_take_turns():
     turns.put(one, None)
     turns.put(two, 0)
     assert [turns.level, turns.first()] == [0, low]
+
+
+def test_the_only_one_is_known():
+    """Nobody, or more than one, is not one."""
+    turns: Turns[Any] = Turns()
+    one, two = Member(), Member()
+    turns.put(one, 0)
+    assert turns.only is one
+    turns.put(two, 1)
+    assert turns.only is None
+    turns.put(one, None)
+    assert turns.only is two
+    turns.put(two, 5)
+    assert turns.only is two
+    turns.put(two, None)
+    assert turns.only is None

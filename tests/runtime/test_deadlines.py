@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asynchttp.runtime.deadlines import ATTEMPT, RESOLUTION, Deadlines, Guard
+from asynchttp.runtime.deadlines import ATTEMPT, RESOLUTION, Deadlines, Guard, Term
 from asynchttp.testing import VirtualClock
 
 in_loop = pytest.mark.asyncio
@@ -143,3 +143,59 @@ async def test_the_first_reason_counts_but_an_attempt_gives_way():
     assert task.cancelling() == 1
     await asyncio.wait([task])
     assert guard.reason is None
+
+
+def begin(term: Term, key: str, now: float) -> None:
+    term.running[key] = now
+    if not term.stands:
+        term.stand(now)
+
+
+@in_loop
+async def test_deadlines_of_one_length_fire_in_the_order_they_began():
+    """Never early, at most one bucket late; what ended before does not fire, and one timer serves all."""
+    clock = VirtualClock(auto=False)
+    deadlines = Deadlines(clock)
+    fired: dict[str, float] = {}
+    term = deadlines.term(10, lambda key: fired.setdefault(key, clock.now()))
+    for number in range(5):
+        begin(term, f"{number}", clock.now())
+        await clock.advance(1)
+    del term.running["2"]
+    assert len(deadlines) == 4
+    await clock.advance(60)
+    assert list(fired) == ["0", "1", "3", "4"]
+    assert all(int(key) + 10 <= at <= int(key) + 10 + RESOLUTION + 1e-9 for key, at in fired.items())
+    assert len(deadlines) == 0
+    assert not term.stands
+
+
+@in_loop
+async def test_a_timer_that_stands_for_nobody_serves_the_next():
+    """It fires when what it was for has ended, and then stands for what began since."""
+    clock = VirtualClock(auto=False)
+    fired: list[float] = []
+    term = Deadlines(clock).term(10, lambda _: fired.append(clock.now()))
+    begin(term, "a", clock.now())
+    del term.running["a"]
+    await clock.advance(9)
+    begin(term, "b", clock.now())
+    await clock.advance(9)
+    assert not fired
+    await clock.advance(2)
+    assert fired == [pytest.approx(19, abs=2 * RESOLUTION)]
+
+
+@in_loop
+@pytest.mark.parametrize("begun", [False, True])
+async def test_those_of_one_length_are_closed_with_the_others(begun):
+    """Nothing fires any more, and no timer stands."""
+    clock = VirtualClock(auto=False)
+    deadlines = Deadlines(clock)
+    term = deadlines.term(10, pytest.fail)
+    if begun:
+        begin(term, "a", 0.0)
+    deadlines.close()
+    assert len(deadlines) == 0
+    assert not term.stands
+    await clock.advance(60)

@@ -48,7 +48,6 @@ from asynchttp.policy.admission import Group
 from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
 from asynchttp.policy.tally import Tally
-from asynchttp.runtime.call import call_of
 from asynchttp.runtime.deadlines import Deadlines, Guard, overdue
 from asynchttp.transports.aiohttp import AiohttpTransport
 from asynchttp.transports.stream import StreamResponse

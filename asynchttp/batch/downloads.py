@@ -137,8 +137,8 @@ class Fetching:
         """Fetch it, beginning with the slot that it has."""
         assert unit.request is not None and unit.call is not None  # noqa: PT018  prepared
         url, salt = self._known_by.pop(unit.index)
-        unit.call.queued = unit.call.waited = unit.queued
         started = self.clock.now()
+        unit.call.queued = unit.call.waited = unit.queued = started - unit.since
         opener = _Admitted(self._opener, unit)
         value: Downloaded | None = None
         failure: BaseException | None = None

@@ -130,8 +130,9 @@ class FanOut:
 
     def taken(self) -> Result[Any] | None:
         """The next result, if it is there."""
-        result = self._window.take()
-        if result is not None and self.group.paused and self.ended is None:
+        ready = self._window.ready
+        result = ready.popleft() if ready else None
+        if self.group.paused and result is not None and self.ended is None:
             self._balance()
         return result
 
@@ -226,7 +227,6 @@ class FanOut:
         if unit.timer is not None:
             self._deadlines.discard(unit.timer)
             unit.timer = None
-        unit.queued = self._now() - unit.since
         self._crew.ready.append(unit)
         if not self._crew.called:
             self._crew.call()
@@ -271,10 +271,14 @@ class FanOut:
             if self._meter is not None:
                 self._meter.count(self, result)
         if self.ended is None:
-            if self._window.full(self._buffer) or self.group.paused:
+            group = self.group
+            if group.paused or self._window.full(self._buffer):
                 self._balance()
-            elif not self._intake.exhausted:
-                self._hunger()
+            elif not self._intake.exhausted and (
+                # Read on: many at once while all slots are busy, at once where one could be.
+                group.running < self._width or group.waiting + self._portion.waiting <= self._low
+            ):
+                self._intake.fill()
         if not self.pending and (self.ended is not None or self._intake.exhausted):
             self._settle()
         if self._taker is not None:
@@ -299,12 +303,6 @@ class FanOut:
             self.end("cancelled")
         else:  # its batch_timeout or the client's closing came first; what is still to come is not looked at
             self.ended = "cancelled"
-
-    def _hunger(self) -> None:
-        """Read on: many at once while all slots are busy, at once where one could be."""
-        group = self.group
-        if group.running < self._width or group.waiting + self._portion.waiting <= self._low:
-            self._intake.fill()
 
     def _balance(self) -> None:
         """Stop where the buffer is full, go on where it is not."""

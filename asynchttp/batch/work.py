@@ -111,6 +111,7 @@ class Sending:
         self._build = build
         self._begin = begin
         self._accept = accept
+        self._now = self.clock.now
 
     def prepare(self, unit: Unit) -> None:
         """Make the request; its origin is where it queues."""
@@ -131,10 +132,11 @@ class Sending:
         request = unit.request
         call = unit.call
         assert request is not None and call is not None  # noqa: PT018  prepared and let in
+        now = self._now()
         call.ticket = unit
-        call.queued = call.waited = unit.queued
+        call.queued = call.waited = unit.queued = now - unit.since
         call.group = unit.group.express  # what has begun is not held up by a full buffer
-        call.begin(self.clock.now())
+        call.begin(now)
         response: Any = None
         failure: BaseException | None = None
         try:
@@ -150,7 +152,7 @@ class Sending:
                 self.gate.leave(call.ticket)
                 call.ticket = None
             request._call = None
-        elapsed = self.clock.now() - call.started
+        elapsed = self._now() - now
         return made_result(unit.index, unit.item, request, response, failure, call.attempts, elapsed, unit.queued)
 
     def close(self) -> None:
@@ -177,6 +179,7 @@ class Applying:
     async def run(self, unit: Unit) -> Result[Any]:
         """Await the function."""
         started = self.clock.now()
+        unit.queued = started - unit.since
         value: Any = None
         failure: BaseException | None = None
         try:

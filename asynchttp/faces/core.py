@@ -146,7 +146,7 @@ class Core:
         new.priority = 0
         new.cost = 1
         group = self.engine.group
-        new._call = new_call(self._clocks, self.settings.retry, self._redirects, group, self._now(), False)  # noqa: FBT003  no keywords here
+        new._call = new_call(self._clocks, self.settings.retry, self._redirects, group, self._now(), False)
         return new
 
     def prepare(self, request: Request) -> Request:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from asynchttp.middleware.retry import RetryLayer
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.deadlines import Term
-    from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
 
 

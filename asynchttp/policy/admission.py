@@ -131,6 +131,18 @@ class Admission:
     def enter(self, ticket: Ticket) -> bool:
         """Admit `ticket` at once (True), or let it wait (False); O(1), O(log P) when its priority is new here."""
         key, group = ticket.key, ticket.group
+        if group.waiting:
+            lane = group.lanes.get(key)
+            if lane is not None and (queue := lane.queues.get(ticket.rank)) is not None:
+                # Others like it wait already, so there is no room; the lane stands where it stood.
+                queue[ticket] = None
+                ticket.host = lane.host
+                ticket.lane = lane
+                ticket.state = "waiting"
+                self.waiting += 1
+                lane.host.waiting += 1
+                group.waiting += 1
+                return False
         host = self._hosts.get(key)
         if host is None:
             host = self._meet(key)

@@ -14,50 +14,41 @@ class Window(Generic[T]):
     Every method is O(1). Memory is what waits; the fan-out stops its intake when `len(window)` reaches its buffer.
     """
 
-    __slots__ = ("_early", "_next", "_ready", "ordered")
+    __slots__ = ("_early", "_next", "ordered", "ready")
 
     def __init__(self, *, ordered: bool) -> None:
         """Start empty; the first index is 0."""
         self.ordered = ordered
         self._next = 0
         self._early: dict[int, T | None] = {}
-        self._ready: deque[T] = deque()
+        #: What can be taken now, in its order.
+        self.ready: deque[T] = deque()
 
     def __len__(self) -> int:
         """How many finished results are held."""
-        return len(self._ready) + len(self._early)
+        return len(self.ready) + len(self._early)
 
     def full(self, size: int) -> bool:
         """Whether it holds `size` results or more."""
-        return len(self._ready) + len(self._early) >= size
-
-    @property
-    def ready(self) -> bool:
-        """Whether something can be taken now."""
-        return bool(self._ready)
+        return len(self.ready) + len(self._early) >= size
 
     @property
     def head(self) -> int:
         """The index that the next result must have; where order does not matter it says nothing."""
         return self._next
 
-    def put(self, index: int, result: T | None) -> bool:
-        """Keep the result of `index` (None: skipped); True when something can be taken now."""
+    def put(self, index: int, result: T | None) -> None:
+        """Keep the result of `index` (None: skipped)."""
         if not self.ordered:
             if result is not None:
-                self._ready.append(result)
+                self.ready.append(result)
         elif index != self._next:
             self._early[index] = result
         else:
             while True:
                 if result is not None:
-                    self._ready.append(result)
+                    self.ready.append(result)
                 self._next += 1
                 if self._next not in self._early:
                     break
                 result = self._early.pop(self._next)
-        return bool(self._ready)
-
-    def take(self) -> T | None:
-        """The next result, or None when it is not there yet."""
-        return self._ready.popleft() if self._ready else None

@@ -110,7 +110,7 @@ async def told(answers: list[Any], options: dict[str, Any], clock: VirtualClock,
     options = dict(options)
     method = options.pop("method", "GET")
     came: list[Any] = []
-    clock.random = random.Random(7).random  # type: ignore[method-assign]
+    clock.random = random.Random(7).random
     observers = [lambda event: events.append(type(event).__name__)] if settings.pop("observed", False) else []
     async with Client(transport=MockTransport(handler), observers=observers, **settings) as client:
         for _ in range(2):
@@ -135,12 +135,13 @@ def settings(request) -> dict[str, Any]:
     async def through(request, call_next):
         return await call_next(request)
 
-    return {
+    every: dict[str, dict[str, Any]] = {
         "default": {},
         "observed": {"observed": True},
         "a middleware": {"middlewares": [through], "network_middlewares": [through], "cookies": {}},
         "two lanes of hosts": {"limits": Limits(concurrency=2, per_host=1, key=lambda request: "all"), "pacing": None},
-    }[request.param]
+    }
+    return every[request.param]
 
 
 @pytest.mark.parametrize("options", OPTIONS)

@@ -8,8 +8,8 @@ from asynchttp.policy.reorder import Window
 
 def drain(window):
     taken = []
-    while (result := window.take()) is not None:
-        taken.append(result)
+    while window.ready:
+        taken.append(window.ready.popleft())
     return taken
 
 
@@ -19,7 +19,10 @@ def test_any_order_of_finishing_comes_out_in_input_order(order):
     window: Window[int] = Window(ordered=True)
     out: list[int] = []
     for done, index in enumerate(order, 1):
-        assert window.put(index, index) is window.ready is (window.head > len(out))
+        window.put(index, index)
+        assert bool(window.ready) is (window.head > len(out))
+        assert window.full(done - len(out))
+        assert not window.full(done - len(out) + 1)
         assert len(window) == done - len(out)
         out += drain(window)
     assert out == list(range(12))
@@ -40,10 +43,10 @@ def test_what_is_skipped_leaves_no_gap(order, skipped):
 def test_unordered_hands_on_as_they_come():
     """Without order nothing waits, and what is skipped takes no room."""
     window: Window[str] = Window(ordered=False)
-    assert window.put(5, "five") is True
-    assert window.put(1, None) is True
-    assert window.put(0, "zero") is True
+    window.put(5, "five")
+    window.put(1, None)
+    window.put(0, "zero")
     assert len(window) == 2
     assert drain(window) == ["five", "zero"]
-    assert window.put(7, None) is False
-    assert window.take() is None
+    window.put(7, None)
+    assert not window.ready

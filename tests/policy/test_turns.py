@@ -48,12 +48,8 @@ def test_the_only_one_is_known():
     turns: Turns[Any] = Turns()
     one, two = Member(), Member()
     turns.put(one, 0)
-    assert turns.only is one
-    turns.put(two, 1)
-    assert turns.only is None
-    turns.put(one, None)
-    assert turns.only is two
-    turns.put(two, 5)
-    assert turns.only is two
-    turns.put(two, None)
-    assert turns.only is None
+    found = [turns.only]
+    for member, level in ((two, 1), (one, None), (two, 5), (two, None)):
+        turns.put(member, level)
+        found.append(turns.only)
+    assert found == [one, None, two, two, None]

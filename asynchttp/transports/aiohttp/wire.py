@@ -14,7 +14,6 @@ from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
 if TYPE_CHECKING:
     import asyncio
     from collections import OrderedDict
-
     from typing import TypeAlias
 
     from asynchttp.runtime.call import Hinted

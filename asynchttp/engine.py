@@ -177,9 +177,7 @@ class Engine:
         handler: Handler = wrap(layers.network_middlewares, state.transport.send)
         # The user's middlewares get every answer with its body on the wire.
         whole = not layers.network_middlewares
-        attempt = AttemptLayer(
-            handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies
-        )
+        attempt = AttemptLayer(handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies)
         handler = attempt.handle
         cookies = None
         if state.cookies is not None:
@@ -219,7 +217,7 @@ class Engine:
         """The answer to one call; ends within `total`, and with `ClientClosed` when the engine is closed."""
         return self._send(request) if self._observe is None else self._observe.handle(request, self._send)
 
-    async def _send(self, request: Request) -> Any:
+    async def _send(self, request: Request) -> Any:  # noqa: PLR0912  what most calls need is told apart here, without a call
         call: Call = request._call
         if self.closed:
             raise closed(request)

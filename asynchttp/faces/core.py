@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import random
 import uuid
 import warnings
 import weakref
@@ -19,11 +18,10 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from asynchttp import engine
 from asynchttp.faces.pending import Pending, drained, told
 from asynchttp.faces.settings import WIRE, Settings
+from asynchttp.faces.state import state_of
 from asynchttp.policy.auth import as_auth
 from asynchttp.policy.followup import as_redirects
-from asynchttp.policy.hedge import Tails
 from asynchttp.policy.retry import Retry
-from asynchttp.runtime import clock as clocks
 from asynchttp.runtime.call import new_call
 from asynchttp.runtime.gate import wake
 from asynchttp.values.checks import check_pairs, check_seconds
@@ -64,7 +62,7 @@ class Core:
         self.refuses = _refuses(settings.raise_for_status)
         self.fanouts: weakref.WeakSet[FanOut] = weakref.WeakSet()
         self.pending = Pending(self)
-        self.state = _state(settings, parent, changes)
+        self.state = state_of(settings, parent, changes)
         self._now = self.state.clock.now
         self.engine = engine.Engine(settings.layers(), self.state)
         self._headers = settings.default_headers(f"asynchttp/{__version__}")
@@ -351,40 +349,6 @@ def _shut(family: list[Core]) -> None:
     for core in family:
         for fanout in list(core.fanouts):
             fanout.end("closed")
-
-
-def _state(settings: Settings, parent: Core | None, changes: frozenset[str]) -> engine.State:
-    if parent is None:
-        clock = clocks.current()
-        dice = getattr(clock, "random", random.random)
-        attempt = Clocks(settings.clocks()).attempt
-        state = engine.State(settings.make_transport(), settings.limits, settings.budget, clock, dice, attempt)
-        state.cookies = settings.make_jar()
-        state.break_by(settings.breaker)
-        state.tails = None if settings.hedge is None else Tails(settings.hedge)
-        return state
-    shared = parent.state
-    transport = settings.make_transport() if WIRE & changes else shared.transport
-    state = engine.State(transport, settings.limits, settings.budget, shared.clock, shared.random, None)
-    state.deadlines, state.term = shared.deadlines, shared.term
-    state.keyring = shared.keyring  # each grant belongs to its credentials, so it is right whatever changed
-    sessions = settings.session is not None or parent.settings.session is not None  # they have jars of their own
-    state.cookies = settings.make_jar() if "cookies" in changes or sessions else shared.cookies
-    if "limits" not in changes:
-        state.gate = shared.gate
-    else:
-        state.gate.keeper.join(shared.gate.keeper)
-    if "budget" not in changes:
-        state.budget = shared.budget
-    if "breaker" in changes:
-        state.break_by(settings.breaker)
-    else:
-        state.circuits = shared.circuits
-    if "hedge" not in changes:
-        state.tails = shared.tails
-    elif settings.hedge is not None:
-        state.tails = Tails(settings.hedge)
-    return state
 
 
 @functools.lru_cache(maxsize=256)

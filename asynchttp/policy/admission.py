@@ -25,31 +25,15 @@ priorities that wait at the moment, `G` the number of groups (fan-outs) that wai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from asynchttp.policy.lanes import Group, Host, Lane, Ticket
+from asynchttp.policy.lanes import Group, Host, Lane, Meter, Ticket, claimant
 from asynchttp.policy.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
 __all__ = ["Admission", "Group", "Meter", "Ticket"]
-
-
-class Meter(Protocol):
-    """Has the last word about a ticket that there is room for."""
-
-    def passes(self, ticket: Ticket) -> bool:
-        """Whether it goes now; if not, its host or everything is shut until it may be asked again; O(1)."""
-        ...
-
-    def unused(self, ticket: Ticket) -> None:
-        """A ticket that passed is taken back before anything was sent for it; it leaves next; O(1)."""
-        ...
-
-    def left(self, ticket: Ticket) -> None:
-        """A ticket gave its slot back; O(1)."""
-        ...
 
 
 class Admission:
@@ -396,7 +380,7 @@ class Admission:
                 self._place(lane)
                 continue
             if host.claims:
-                lane = _claimant(host.claims, lane)
+                lane = claimant(host.claims, lane)
             ticket, group = lane.first(), lane.group
             if self.meter is not None and not self.meter.passes(ticket):
                 continue  # its host, or everything, is shut now
@@ -411,14 +395,3 @@ class Admission:
                 self._refresh(group.main.express if group is group.main else group.main)
             admitted.append(ticket)
         return admitted
-
-
-def _claimant(claims: dict[Lane, None], lane: Lane) -> Lane:
-    """Who goes first on a host, of those with a claim and of `lane`, which is at the highest level; O(G)."""
-    assert lane.level is not None
-    for other in claims:
-        group = other.group
-        if other.level is not None and other.level >= lane.level and group.open and other.host.has_room(group):
-            del claims[other]
-            return other
-    return lane

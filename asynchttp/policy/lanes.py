@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asynchttp.policy.turns import Turns
 
@@ -166,3 +166,30 @@ class Lane:
     def first(self) -> Ticket:
         """Who goes first."""
         return next(iter(self.queues[self.ranks[-1]]))
+
+
+class Meter(Protocol):
+    """Has the last word about a ticket that there is room for."""
+
+    def passes(self, ticket: Ticket) -> bool:
+        """Whether it goes now; if not, its host or everything is shut until it may be asked again; O(1)."""
+        ...
+
+    def unused(self, ticket: Ticket) -> None:
+        """A ticket that passed is taken back before anything was sent for it; it leaves next; O(1)."""
+        ...
+
+    def left(self, ticket: Ticket) -> None:
+        """A ticket gave its slot back; O(1)."""
+        ...
+
+
+def claimant(claims: dict[Lane, None], lane: Lane) -> Lane:
+    """Who goes first on a host, of those with a claim and of `lane`, which is at the highest level; O(G)."""
+    assert lane.level is not None
+    for other in claims:
+        group = other.group
+        if other.level is not None and other.level >= lane.level and group.open and other.host.has_room(group):
+            del claims[other]
+            return other
+    return lane

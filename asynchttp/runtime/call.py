@@ -214,7 +214,9 @@ def new_call(
     new.deadline = None if total is None else now + total
     new.streaming = streaming
     new.queued = new.waited = 0.0
-    new.ticket = new.guard = new.toll = new.spares = new.decided = new.room = new.watch = new.wire = new.hinted = new.record = None
+    new.ticket = new.guard = new.toll = new.spares = new.decided = new.room = new.watch = new.wire = new.hinted = (
+        new.record
+    ) = None
     new.attempts = []
     new.history = []
     new.retries = 0

@@ -126,7 +126,11 @@ async def told(answers: list[Any], options: dict[str, Any], clock: VirtualClock,
             came.append((facts, [attempt.to_dict() for attempt in attempts], elapsed))
         nothing_left(client)
         budget: Any = client._core.state.budget
-        left = (budget.tokens("https://example.com:443"), budget.total_tokens, client._core.state.gate.admission.running)
+        left = (
+            budget.tokens("https://example.com:443"),
+            budget.total_tokens,
+            client._core.state.gate.admission.running,
+        )
     return came, sent, events, left
 
 

@@ -64,7 +64,9 @@ async def test_what_the_full_parser_has_to_look_at(raw):
     assert known.message.headers["x"] == "2"
 
 
-@pytest.mark.parametrize("raw", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"HTTP/1.1 101 Up\r\nUpgrade: x\r\n\r\n"])
+@pytest.mark.parametrize(
+    "raw", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"HTTP/1.1 101 Up\r\nUpgrade: x\r\n\r\n"]
+)
 async def test_a_parser_that_is_done_is_not_asked_again(raw):
     """What ends a connection leaves the parser in no state for the next head, which is another connection's."""
     known = learnt(raw)

@@ -22,6 +22,7 @@ from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.hdrs import CONTENT_LENGTH
 from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
 
+from asynchttp.transports.aiohttp.filling import WORTH, Filling
 from asynchttp.transports.aiohttp.known import BODILESS, BUFFER, FIELDS, LINE, STRANGE
 from asynchttp.transports.aiohttp.wire import WatchedProtocol
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
 
     from asynchttp.runtime.deadlines import Deadlines, Entry
-    from asynchttp.transports.aiohttp.known import Known
+    from asynchttp.transports.aiohttp.filling import WORTH, Filling
+from asynchttp.transports.aiohttp.known import Known
 
 _HEAD: Final = 2**16
 
@@ -70,6 +72,7 @@ class Connection(WatchedProtocol):
         self._known = known
         self._left = -1  # bytes of body still to come; -1 where the parser counts
         self._pieces: list[bytes] = []
+        self._filling: Filling | None = None
         self._silence: float | None = None
         self._deadlines = deadlines
         self._heard = self._headed = 0.0
@@ -189,13 +192,39 @@ class Connection(WatchedProtocol):
                 content.feed_eof()
             self._wake()
         elif left:
-            self._pieces.append(data)
+            if left < WORTH or self.secure or self._pieces or not self._fill(data, left):
+                self._pieces.append(data)
         else:
             if self._pieces:
                 self._pieces.append(data)
                 data = b"".join(self._pieces)
                 self._pieces.clear()
             self.body = data
+            self._wake()
+
+    def _fill(self, data: bytes, left: int) -> bool:
+        """Let what is still to come be read where it will stay; False if there is no room for it."""
+        transport = self.transport
+        try:
+            filling = Filling(self, transport, len(data) + left, self._filled)  # type: ignore[arg-type]  # one that reads
+        except MemoryError:
+            return False
+        self._filling = filling
+        filling.start(data)
+        return True
+
+    def _filled(self, count: int) -> None:
+        self.arrived += count
+        self._heard = time.monotonic()
+        self._left -= count
+        if not self._left and self._filling is not None:
+            self._filling.stop()
+            self._loop.call_soon(self._full_up)
+
+    def _full_up(self) -> None:
+        if self._filling is not None:  # else the end of the connection was told before
+            filling, self._filling = self._filling, None
+            self.body = filling.taken()
             self._wake()
 
     def _parse(self, data: bytes) -> None:
@@ -250,6 +279,8 @@ class Connection(WatchedProtocol):
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
         """Fail the exchange; an owner whose head has come reads the body, and hears it there."""
+        if not self._left:
+            self._full_up()  # nothing that comes now concerns an answer that is whole
         if self._direct and self.message is not None and self._waiter is not None:
             self._wake()
         super().set_exception(exc, *cause)
@@ -266,6 +297,10 @@ class Connection(WatchedProtocol):
     def _stream(self) -> StreamReader:
         """Let the body be read as it comes."""
         content = self.content = self._payload = StreamReader(self, BUFFER, loop=self._loop)
+        if self._filling is not None:  # not all of it will come
+            filling, self._filling = self._filling, None
+            filling.stop()
+            self._pieces.append(filling.taken())
         for piece in self._pieces:
             content.feed_data(piece)
         self._pieces.clear()
@@ -369,6 +404,8 @@ class Connection(WatchedProtocol):
             self._alarm = None
         if self._direct and self.message is not None and self._left > 0:
             self._cut(exc)
+        elif self._filling is not None:
+            self._full_up()
         super().connection_lost(exc)
 
     def _cut(self, exc: BaseException | None) -> None:

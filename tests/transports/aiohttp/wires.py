@@ -14,6 +14,10 @@ class Wires(asyncio.Transport):
         self.unsent = unsent
         self.did: list[str] = []
         self.written: Any = b""
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def get_write_buffer_size(self) -> int:
         return self.unsent

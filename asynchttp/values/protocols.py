@@ -17,7 +17,10 @@ Middleware: TypeAlias = "Callable[[Request, Handler], Awaitable[Any]]"
 
 
 class ByteStream(Protocol):
-    """A body on the wire: chunks of bytes as they come, undecoded; closing it gives the connection back or up."""
+    """A body on the wire: chunks of bytes as they come, undecoded; closing it gives the connection back or up.
+
+    One that ends with header fields has them as `trailers`, a read-only multidict that is asked for at its end.
+    """
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Chunks, each at least one byte; ends when the body is whole."""

@@ -15,7 +15,7 @@ from asynchttp.testing import nothing_left
 from tests.servers.listed import LISTED
 from tests.servers.shown import SHOWN, missing, shown
 from tests.servers.table import EXPLAINED, PAGE, QUICK, SLOW, cases, ours
-from tests.transports.test_faults import KNOWN_GAPS, STRAY
+from tests.transports.test_faults import STRAY
 
 ROWS: Final = {
     name: cells
@@ -37,8 +37,8 @@ def test_every_fault_has_its_row():
 
 
 def test_a_difference_is_explained():
-    """What the tests of the faults know as a gap, the page tells; an error that is listed is the one that came."""
-    assert set(EXPLAINED) - LATER == set(KNOWN_GAPS) | set(STRAY)
+    """What the tests of the faults know to differ between the lanes, the page tells; an error that is listed is the one that came."""
+    assert set(EXPLAINED) - LATER == set(STRAY)
     errors = {name for name in dir(asynchttp) if isinstance(getattr(asynchttp, name), type)}
     for name, (_, listed, told, *_) in ROWS.items():
         wanted = set(re.findall(r"\b[A-Z]\w+", listed)) & errors

@@ -22,7 +22,8 @@ from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.hdrs import CONTENT_LENGTH
 from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
 
-from asynchttp.transports.aiohttp.known import BODILESS, BUFFER, FIELDS, LINE, STRANGE
+from asynchttp.policy.trailers import Trailers
+from asynchttp.transports.aiohttp.known import BODILESS, BODILESS_STATUSES, BUFFER, FIELDS, LINE, STRANGE
 from asynchttp.transports.aiohttp.wire import WatchedProtocol
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Connection(WatchedProtocol):
         self._direct = True
         self.message = self.body = None
         if self.content is not None or self._parser is not None or self._read_timeout is not None or self._interim:
-            self.content = self._payload = self._parser = None
+            self.content = self.trailers = self._payload = self._parser = None
             self._read_timeout = None  # the clock of silence is `wait`, not aiohttp's timer
             self._interim = 0
         self._left = -1
@@ -148,6 +149,7 @@ class Connection(WatchedProtocol):
                 return False
             length = BODILESS
         elif length < BODILESS:
+            self.trailers = Trailers(known.end) if known.chunked else None
             return False
         self.message = known.message
         self._headed = self._heard
@@ -200,6 +202,8 @@ class Connection(WatchedProtocol):
 
     def _parse(self, data: bytes) -> None:
         """A piece of an answer that the parser reads to its end."""
+        if data and not self._within(data):
+            return
         try:
             messages, upgraded, _ = self._parser.feed_data(data)  # type: ignore[union-attr]
         except BaseException as error:
@@ -225,7 +229,7 @@ class Connection(WatchedProtocol):
             self._should_close = True
         elif code < 200 and code != 101:
             self._counts(message)
-        else:
+        elif self._begun(message, bodiless=self._bodiless or code in BODILESS_STATUSES):
             if message.should_close:
                 self._should_close = True
             self.message = message
@@ -293,6 +297,8 @@ class Connection(WatchedProtocol):
 
     def _full(self) -> None:
         """One for all of this answer, as aiohttp's sessions make it for each."""
+        if self.trailers is None:
+            self.trailers = Trailers()
         self.set_response_params(
             skip_payload=self._bodiless,
             read_until_eof=True,

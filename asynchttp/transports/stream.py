@@ -38,7 +38,7 @@ class StreamResponse(Readings, Answer):
     """An answer, its body read by iteration; everything else is as in `Response`.
 
     The body can be iterated once. Reading to the end, leaving ``async with client.stream(...)``, or `aclose` releases
-    the slot and the connection, whatever happens; a connection whose body was not read to its end is closed.
+    the slot and the connection, whatever happens; a connection over which more of the body is to come is closed.
     Memory stays flat: one chunk is held. While nothing reads, the server is made to wait, and `Timeout.read` stands
     still. `trailers` are there when the body was read to its end.
 

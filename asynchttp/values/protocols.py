@@ -27,7 +27,7 @@ class ByteStream(Protocol):
         ...
 
     def aclose(self) -> Awaitable[None]:
-        """Release the connection: kept alive if the body was read to its end, else closed; again does nothing."""
+        """Release the connection: kept alive if all of the body has come, else closed; again does nothing."""
         ...
 
 

@@ -176,8 +176,8 @@ class Body:
         return failure
 
     async def aclose(self) -> None:
-        """Keep the connection if the body was read to its end, else close it."""
-        if self._content.at_eof():
+        """Keep the connection if all of the body has come, read or not, else close it."""
+        if self._content.is_eof():
             self._source.release()
         else:
             self._source.close()

@@ -30,7 +30,7 @@ def transport(request) -> Any:
 
 def asked(url: str, method: str = "GET", **options: Any) -> Request:
     """A request in a call of its own, as the engine hands it down."""
-    clocks = Clocks(asynchttp.Timeout(connect=1, read=1))
+    clocks = Clocks(asynchttp.Timeout(connect=30, read=30))
     return attach(Request(method, url, **options), Call(clocks, None, Redirects(), Group(), 0.0, streaming=True))
 
 

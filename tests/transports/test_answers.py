@@ -15,6 +15,7 @@ import pytest_asyncio
 import trustme
 
 import asynchttp
+from asynchttp.policy import decode
 from asynchttp.testing import VirtualClock
 from tests.servers.app import TEXT, serve
 from tests.servers.faults import OK, answer, bare, chunked
@@ -65,16 +66,17 @@ async def test_chunked(client):
 
 
 async def test_codings(client):
-    """What Accept-Encoding offers is undone: gzip, deflate in both forms, and br where a module for it is there."""
-    brotli = pytest.importorskip("brotlicffi")
+    """What Accept-Encoding offers is undone: gzip, deflate in both forms, br and zstd where there is a module, and chains."""
+    more = {b"br": decode._brotli(), b"zstd": decode._zstd()}  # with the extra `speed`
     raw = zlib.compressobj(wbits=-15)
     accepted = None
     bodies = {
         b"gzip": gzip.compress(TEXT.encode()),
         b"deflate": zlib.compress(TEXT.encode()),
         b"DEFLATE": raw.compress(TEXT.encode()) + raw.flush(),
-        b"br": brotli.compress(TEXT.encode()),
         b"identity": TEXT.encode(),
+        b"deflate, gzip": gzip.compress(zlib.compress(TEXT.encode())),
+        **{coding: module.compress(TEXT.encode()) for coding, module in more.items() if module is not None},
     }
     for coding, data in bodies.items():
         async with RawServer(coded(data, coding)) as server:
@@ -83,7 +85,10 @@ async def test_codings(client):
             assert not response.undecoded
             accepted = server.requests[0].header("Accept-Encoding")
     assert accepted is not None
-    assert {"gzip", "deflate", "br"} <= set(accepted.split(", "))
+    assert set(accepted.split(", ")) == {coding.decode() for coding in bodies if coding.islower()} - {
+        "identity",
+        "deflate, gzip",
+    }
 
 
 async def test_reads_in_every_way(client):

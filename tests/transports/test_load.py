@@ -142,6 +142,6 @@ async def test_nothing_is_lost_or_kept_for_a_minute():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(need, hard)), hard))
     try:
-        look(*await load(1000, [range(5000), range(5000), lasting(60)], seed=6, read=5))
+        look(*await load(1000, [range(5000), range(5000), lasting(60)], seed=6, read=10))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -104,7 +104,9 @@ class SyncStreamResponse(Answer):
 
     def read(self, max_body: int | None = None) -> Response:
         """Read the rest of the body, at most `max_body` decoded bytes, and give the buffered `Response`."""
-        return self._portal.finish(self._stream.aread, max_body)
+        response = self._portal.finish(self._stream.aread, max_body)
+        self.trailers = response.trailers
+        return response
 
     def close(self) -> None:
         """Release the slot and the connection; again does nothing."""

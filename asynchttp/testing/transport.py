@@ -128,6 +128,11 @@ class _Bent:
         """Whether a generator below waits for a chunk, and cannot be closed by anybody else."""
         return bool(getattr(self._source, "ag_running", False))
 
+    @property
+    def trailers(self) -> Any:
+        """Those of the body below, if it can have some."""
+        return self._source.trailers
+
     def __aiter__(self) -> Self:
         return self
 

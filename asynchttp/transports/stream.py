@@ -38,9 +38,9 @@ class StreamResponse(Readings, Answer):
     """An answer, its body read by iteration; everything else is as in `Response`.
 
     The body can be iterated once. Reading to the end, leaving ``async with client.stream(...)``, or `aclose` releases
-    the slot and the connection, whatever happens; a connection whose body was not read to its end is closed.
+    the slot and the connection, whatever happens; a connection over which more of the body is to come is closed.
     Memory stays flat: one chunk is held. While nothing reads, the server is made to wait, and `Timeout.read` stands
-    still.
+    still. `trailers` are there when the body was read to its end.
 
     Raises (while reading):
         ReadTimeout: no byte for `Timeout.read` seconds.
@@ -248,13 +248,17 @@ class StreamResponse(Readings, Answer):
             raise self._closing
         try:
             if self._deadlines is None:
-                return await anext(source, None)
-            return await self._guarded(self._deadlines, source)
+                chunk = await anext(source, None)
+            else:
+                chunk = await self._guarded(self._deadlines, source)
         except HTTPError as error:
             if self._closing is not None:
                 raise self._closing from None
             self._explain(error)
             raise
+        if chunk is None:
+            self.trailers = getattr(self._source, "trailers", self.trailers)
+        return chunk
 
     async def _guarded(self, deadlines: Deadlines, source: AsyncIterator[bytes]) -> bytes | None:
         """The next chunk; the wait for it ends with `total`, and when another task closes the stream."""

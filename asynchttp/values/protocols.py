@@ -17,14 +17,17 @@ Middleware: TypeAlias = "Callable[[Request, Handler], Awaitable[Any]]"
 
 
 class ByteStream(Protocol):
-    """A body on the wire: chunks of bytes as they come, undecoded; closing it gives the connection back or up."""
+    """A body on the wire: chunks of bytes as they come, undecoded; closing it gives the connection back or up.
+
+    One that ends with header fields has them as `trailers`, a read-only multidict that is asked for at its end.
+    """
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Chunks, each at least one byte; ends when the body is whole."""
         ...
 
     def aclose(self) -> Awaitable[None]:
-        """Release the connection: kept alive if the body was read to its end, else closed; again does nothing."""
+        """Release the connection: kept alive if all of the body has come, else closed; again does nothing."""
         ...
 
 

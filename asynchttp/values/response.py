@@ -44,7 +44,7 @@ class Answer:
         attempts: every attempt of the call, over all hops, oldest first.
         elapsed: seconds from the call to this answer, queue and retries included.
         http_version: "1.1", "1.0", "2".
-        trailers: the header fields that came after the body.
+        trailers: the header fields that came after the body; nothing follows them, and they set no cookies.
         undecoded: True when the Content-Encoding is unknown and the body is given as it came.
         framing: how the end of the body was known: "length", "chunked", "close" (cannot be verified), "none".
     """

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
 
 import pytest
 
-from asynchttp import BearerAuth, Client, ClientClosed, Limits, Request, Response, Timeout
+from asynchttp import BearerAuth, Client, Request, Response, Timeout
 from asynchttp.testing import MockTransport
 
 in_loop = pytest.mark.asyncio
@@ -90,31 +89,6 @@ async def test_inheritance_of_clocks():
         for bad in (0, -1, float("nan"), float("inf"), "5", True):
             with pytest.raises((TypeError, ValueError), match="timeout"):
                 client.stream("GET", URL, timeout=bad)
-
-
-@in_loop
-async def test_with_shares_what_it_does_not_change():
-    """Transport, clocks, slots and budget are shared; what is changed is new; closing a child leaves its parent open."""
-    transport: Any = MockTransport(lambda request: Response(200))
-    parent = Client(transport=transport)
-    child, limited = parent.with_(headers={"A": "b"}), parent.with_(limits=Limits(concurrency=1))
-    grandchild = limited.with_(budget=None)
-    assert child._core.state.gate is parent._core.state.gate
-    assert limited._core.state.gate is not parent._core.state.gate
-    assert grandchild._core.state.gate is limited._core.state.gate
-    assert limited._core.state.budget is parent._core.state.budget
-    assert grandchild._core.state.budget is None
-    await child.aclose()
-    with pytest.raises(ClientClosed):
-        await child.get(URL)
-    with pytest.raises(ClientClosed):
-        child.with_(timeout=1)
-    assert (await parent.get(URL)).ok
-    assert not transport.closed
-    await parent.aclose()
-    assert transport.closed
-    with pytest.raises(ClientClosed):
-        await grandchild.get(URL)
 
 
 @in_loop

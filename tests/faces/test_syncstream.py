@@ -208,3 +208,18 @@ def test_memory_stays_flat():
         for _ in itertools.islice(response.iter_bytes(), 5):
             pass
         assert next(given) <= 6
+
+
+def test_fields_after_the_body():
+    """They are there when it was read to its end, in either way."""
+    fields = Response(headers={"Server-Timing": "db"}).headers
+    for way in ("iter_bytes", "read"):
+        client, body = streaming(b"ab")
+        body.trailers = fields
+        with client, client.stream("GET", "/") as response:
+            assert not response.trailers
+            if way == "read":
+                assert response.read().trailers == fields
+            else:
+                assert list(response.iter_bytes()) == [b"ab"]
+            assert response.trailers == fields

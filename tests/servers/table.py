@@ -61,7 +61,6 @@ LANES: Final = (True, False)  # the direct one, the session's
 
 #: Why a row is not what is listed.
 EXPLAINED: Final = {
-    "B13b": "aiohttp's parser bounds each trailer line and drops them; their sum is not bounded. The body is right.",
     "E11": "In the session's lane the parser throws the answer away with the stray bytes; the list accepts that.",
     "E12": "As E11.",
     "E13": "As E11.",

@@ -116,7 +116,7 @@ async def test_no_answer_reaches_another_call_among_many(seed):
 @pytest.mark.parametrize("trick", ["twice", "stray"])
 async def test_what_nobody_asked_for_closes_its_connection(trick):
     """Each call gets its own answer and no connection serves twice: what follows an answer is poison."""
-    async with TokenServer({trick: 1}) as server, asynchttp.Client(server.url, timeout=TIMEOUT, retry=None) as client:
+    async with TokenServer({trick: 1}) as server, asynchttp.Client(server.url, retry=None) as client:
         for number in range(20):
             assert await one(client, number, random.Random(1)) in {"200", "ProtocolError"}
         assert server.played == {trick: 20}

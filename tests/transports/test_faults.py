@@ -92,6 +92,7 @@ ROWS: Final = {
     **dict.fromkeys(("B07", "B08", "B09", "B10", "B11"), error(ProtocolError)),
     "B12": ok(b"hello"),
     "B13": error(HeadersTooLarge),
+    "B13b": error(HeadersTooLarge),
     "B14": truncated("body", 5),
     "B15": ok(b"hello", framing="close"),
     "B16": truncated("body", 5),
@@ -154,14 +155,6 @@ ROWS: Final = {
     "K08": ok(),
 }
 
-# Rows whose outcome is not yet (or cannot be) that of the list: why, and what happens today. A row that comes right
-# fails here and moves up.
-KNOWN_GAPS: Final[dict[str, str]] = {
-    "B13b": "aiohttp bounds each trailer line and drops them; their sum (100 KB) is not bounded, the body is right",
-}
-TODAY: Final = {
-    "B13b": ok(b"hello"),
-}
 # The one difference between the lanes: aiohttp's parser throws a whole answer away with the stray bytes after it, which
 # the list accepts as a ProtocolError; the direct lane counts the body by itself, and gives the answer.
 STRAY: Final = {
@@ -232,14 +225,13 @@ async def ask(client: asynchttp.Client, server: RawServer, row: Row, method: str
 
 def outcomes(lane: str = "session") -> Mapping[str, Row]:
     stray = dict.fromkeys(STRAY, error(ProtocolError)) if lane == "session" else STRAY
-    return {**ROWS, **TODAY, **stray}
+    return {**ROWS, **stray}
 
 
 async def test_every_scripted_fault_is_in_the_table():
-    """No row of the list is forgotten, and every gap says why."""
-    assert set(SCRIPTS) == set(ROWS) | set(KNOWN_GAPS) | set(STRAY)
-    assert not set(ROWS) & set(KNOWN_GAPS)
-    assert set(TODAY) == set(KNOWN_GAPS)
+    """No row of the list is forgotten."""
+    assert set(SCRIPTS) == set(ROWS) | set(STRAY)
+    assert not set(ROWS) & set(STRAY)
 
 
 @pytest.mark.parametrize("fault", sorted(SCRIPTS))
@@ -346,7 +338,7 @@ async def test_errors_quote_no_header_of_an_answer():
         assert "S3CRET" not in str(caught.value)
 
 
-@pytest.mark.parametrize("fault", ["B07", "B08", "B09", "B10", "B11", "B13"])
+@pytest.mark.parametrize("fault", ["B07", "B08", "B09", "B10", "B11", "B13", "B13b"])
 async def test_a_body_that_breaks_after_its_headers(fault):
     """The reader is told at once: aiohttp tells only those who still wait for headers, and lets him wait."""
     from tests.servers.raw import ReadRequest, Repeat, Send, Stall, Wait

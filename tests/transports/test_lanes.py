@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("nothing_left")]
 
 KEPT: list[Any] = [Repeat((ReadRequest(), Send(OK)))]
 EMPTY: list[Any] = [Repeat((ReadRequest(), Send(answer(b""))))]  # right for HEAD too
-TIMEOUT: Final = asynchttp.Timeout(total=None, attempt=5, connect=5, read=5)
+TIMEOUT: Final = asynchttp.Timeout(total=None, attempt=60, connect=60, read=60)
 # Each example opens what it needs and leaves nothing; the fixture looks once, at the end.
 EXAMPLES: Final = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -204,6 +204,7 @@ FRAMINGS: Final = st.sampled_from(
         "chunked",
         "close",
         "chunked coded",
+        "trailers",
         "two lengths",
         "odd length",
         "both",
@@ -237,6 +238,7 @@ def framed(framing: str, data: bytes) -> tuple[list[bytes], bytes]:
         "length": ([length], data),
         "chunked": ([b"Transfer-Encoding: chunked"], chunks + b"0\r\n\r\n"),
         "chunked coded": ([b"Transfer-Encoding: gzip, chunked"], chunks + b"0\r\n\r\n"),
+        "trailers": ([b"Transfer-Encoding: chunked"], chunks + b"0\r\nA: b\r\nA:c\r\n d\r\n\r\n"),
         "bad chunk": ([b"Transfer-Encoding: chunked"], chunks + b"zz\r\n"),
         "close": ([], data),
         "two lengths": ([length, b"Content-Length: %d" % (len(data) + 1)], data),
@@ -301,12 +303,21 @@ def script(played: Played, over: asyncio.Event) -> Any:
     return play
 
 
+def trailers(answer: asynchttp.Response | asynchttp.StreamResponse) -> list[tuple[str, str]]:
+    return list(answer.trailers.items())
+
+
 async def ask(ours: asynchttp.Client, method: str, url: str, way: str) -> dict[str, Any]:
     """One call, and all that it comes to."""
     try:
         if way == "get":
             answer = await ours.request(method, url)
-            return {**told(answer), "content": answer.content, "undecoded": answer.undecoded}
+            return {
+                **told(answer),
+                "content": answer.content,
+                "undecoded": answer.undecoded,
+                "trailers": trailers(answer),
+            }
         async with ours.stream(method, url) as stream:
             came = told(stream)
             content = b""
@@ -315,7 +326,7 @@ async def ask(ours: asynchttp.Client, method: str, url: str, way: str) -> dict[s
                     content += piece
                     if way == "first":
                         break
-            return {**came, "content": content[:1] if way == "first" else content}
+            return {**came, "content": content[:1] if way == "first" else content, "trailers": trailers(stream)}
     except asynchttp.HTTPError as error:
         return facts(error)
 
@@ -359,4 +370,7 @@ async def test_both_lanes_make_the_same_of_an_answer(method, played, way):
         session["connections"] = max(session["connections"], direct["connections"])
         if session["first"] == REFUSED:
             session["first"] = direct["first"]
+    if b"\r\nzz\r\n" in b"".join(played.pieces) and all("error" in each["first"] for each in (direct, session)):
+        # A body that is too large or in no good coding, and breaks behind that: which is met first is a race.
+        session["first"] = direct["first"]
     assert direct == session

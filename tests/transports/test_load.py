@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import resource
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -92,7 +94,7 @@ async def load(width: int, rounds: Iterable[Iterable[object]], *, seed: int, rea
     async with TokenServer({"plain": 1}) as server, asynchttp.Client(server.url) as client:
         await client.get("/t/first")  # what a loop opens once, it keeps
     before = descriptors()
-    timeout = asynchttp.Timeout(total=None, attempt=10, connect=10, read=read)
+    timeout = asynchttp.Timeout(total=None, attempt=60, connect=60, read=read)
     twice = asynchttp.Retry(attempts=3, backoff=asynchttp.Backoff.constant(0))
     async with (
         TokenServer(FAULTS, seed=seed) as server,
@@ -121,6 +123,25 @@ def look(made: Load, used: list[int]) -> None:
     assert used[-1] < used[1] + BLOCKS * made.width, used
 
 
+def lasting(seconds: float) -> Iterator[None]:
+    """As many as can be sent in so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield None
+
+
 async def test_nothing_is_lost_or_kept_under_load():
     """Fifty connections, five hundred calls in the first round, as many in the second, a thousand in the last."""
     look(*await load(50, [range(500), range(500), range(1000)], seed=5, read=0.4))
+
+
+@pytest.mark.soak
+async def test_nothing_is_lost_or_kept_for_a_minute():
+    """The same with a thousand connections, whose third round lasts sixty seconds."""
+    need = 4 * 1000  # both sides of each connection, and of those that come while the ones before them end
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(need, hard)), hard))
+    try:
+        look(*await load(1000, [range(5000), range(5000), lasting(60)], seed=6, read=10))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 import asynchttp
+from asynchttp.testing import VirtualClock
 from tests.servers.app import serve
 from tests.servers.faults import OK, answer
 from tests.servers.raw import RawServer, ReadHead, ReadNothing, ReadRequest, Repeat, Send, Stall
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("lane", "nothing_left
 
 BIG = bytes(range(256)) * 6000  # 1.5 MB: aiohttp warns above 1 MiB if it is given them in one piece
 KEPT = [Repeat((ReadRequest(), Send(OK)))]
+ATTEMPT = asynchttp.Timeout(attempt=5)  # of a virtual clock, so that a busy machine has all its time
 
 
 class Broken(Exception):
@@ -173,37 +175,50 @@ async def test_a_body_that_yields_no_bytes_is_a_type_error(client, server):
     await server.settled()
 
 
-async def test_a_body_is_closed_when_its_sending_is_cut(client, server):
+async def test_a_body_is_closed_when_its_sending_is_cut():
     """A generator whose request is cancelled is closed then and there, and so is its connection."""
-    state = []
+    begun, closed = asyncio.Event(), asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
         try:
             while True:
                 yield b"x" * 65536
+                begun.set()
                 await asyncio.sleep(0)
         finally:
-            state.append("closed")
+            closed.set()
 
-    async with RawServer([ReadHead(), Stall()]) as stalled:
-        with pytest.raises(asynchttp.AttemptTimeout):
-            await client.post(stalled.url, content=endless, timeout=asynchttp.Timeout(attempt=0.05))
-        await stalled.settled()
-    assert state == ["closed"]
+    with VirtualClock(auto=False) as clock:
+        async with RawServer([ReadHead(), Stall()]) as stalled, asynchttp.Client(timeout=ATTEMPT) as ours:
+            sending = asyncio.create_task(ours.post(stalled.url, content=endless))
+            await begun.wait()
+            await clock.advance(6)
+            with pytest.raises(asynchttp.AttemptTimeout):
+                await sending
+            await stalled.settled()
+    assert closed.is_set()
 
 
-async def test_an_upload_to_a_server_that_reads_nothing_is_dropped(client):
+async def test_an_upload_to_a_server_that_reads_nothing_is_dropped():
     """Rule 4: what waits in the socket's buffer does not hold the connection once the call is over."""
-    async with RawServer([ReadNothing(), Stall()], receive_buffer=4096) as deaf:
-        with pytest.raises(asynchttp.AttemptTimeout):
-            await client.put(deaf.url, content=bytes(2**24), timeout=asynchttp.Timeout(attempt=0.1), retry=None)
-        # The server reads nothing and so sees no end: look at our own sockets instead.
-        from tests.conftest import open_sockets
+    from tests.conftest import open_sockets
 
-        before = len(deaf.connections)
-        await asyncio.sleep(0.01)
-        assert before == 1
-        assert len(open_sockets()) <= 3  # two listeners and the server's end
+    with VirtualClock(auto=False) as clock:
+        async with (
+            RawServer([ReadNothing(), Stall()], receive_buffer=4096) as deaf,
+            asynchttp.Client(timeout=ATTEMPT, retry=None) as ours,
+        ):
+            sending = asyncio.create_task(ours.put(deaf.url, content=bytes(2**24)))
+            while not deaf.connections:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.05)  # the buffers fill
+            await clock.advance(6)
+            with pytest.raises(asynchttp.AttemptTimeout):
+                await sending
+            # The server reads nothing and so sees no end: look at our own sockets instead.
+            await asyncio.sleep(0.01)
+            assert len(deaf.connections) == 1
+            assert len(open_sockets()) <= 2  # the listener, and the server's end
 
 
 @pytest.mark.parametrize("again", [True, False])
@@ -211,13 +226,10 @@ async def test_replay(client, again):
     """Rule 20: a factory is opened anew for the second attempt; a one-shot body that was read is not sent again."""
     from tests.servers.faults import answer
 
-    unavailable: list[Any] = [ReadRequest(), Send(answer(b"", status=b"HTTP/1.1 503 Busy")), Stall()]
-    retry = asynchttp.Retry(attempts=3, backoff=asynchttp.Backoff.constant(0))
-    async with RawServer(unavailable, KEPT) as flaky:
-        # the first connection is kept, so that a second attempt on it would hang
-        response = await client.put(
-            flaky.url, content=later if again else later(), retry=retry, timeout=asynchttp.Timeout(attempt=0.1)
-        )
+    busy = answer(b"", b"Connection: close", status=b"HTTP/1.1 503 Busy")
+    retry = asynchttp.Retry(attempts=2, backoff=asynchttp.Backoff.constant(0))
+    async with RawServer([ReadRequest(), Send(busy), Stall()], KEPT) as flaky:
+        response = await client.put(flaky.url, content=later if again else later(), retry=retry)
     assert response.status == (200 if again else 503)
     assert {bytes(request.body) for request in flaky.requests} == {b"one,two"}
     assert again or len(flaky.requests) == 1

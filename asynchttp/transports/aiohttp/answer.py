@@ -9,19 +9,21 @@ import aiohttp
 from aiohttp import HttpVersion11
 from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
 
+from asynchttp.policy.trailers import MAX_FIELDS
 from asynchttp.transports.aiohttp.failures import masked, translate
 from asynchttp.values.errors import HeadersTooLarge, HTTPError, ProtocolError, TruncatedResponse
+from asynchttp.values.request import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aiohttp import HttpVersion
 
+    from asynchttp.policy.trailers import Trailers
     from asynchttp.transports.aiohttp.wire import Told
 
-#: Bytes of all header fields together (rule 38); aiohttp bounds each line and their number.
-MAX_HEAD: Final = 64 * 2**10
 #: What aiohttp, or the network below it, raises.
 FAILURES: Final = (aiohttp.ClientError, HttpProcessingError, OSError, asyncio.TimeoutError, RuntimeError, ValueError)
 _NO_BODY = frozenset({204, 304})
@@ -85,18 +87,24 @@ def problem_of(head: Head, status: int, wire: Told) -> ProtocolError | None:
     if coding is not None and (coding := coding.strip().lower()) != "chunked":
         msg = f"the answer has the transfer coding {coding!r}, which we did not offer and cannot undo"
         return ProtocolError(msg, sent=True)
-    if wire.answered > MAX_HEAD:
+    if wire.answered > MAX_FIELDS:  # aiohttp bounds each line and their number
         size = sum(len(name) + len(value) + 4 for name, value in head.raw_headers)
-        if size > MAX_HEAD:
-            msg = f"the headers of the answer are too large: {size} bytes, more than {MAX_HEAD}"
+        if size > MAX_FIELDS:
+            msg = f"the headers of the answer are too large: {size} bytes, more than {MAX_FIELDS}"
             return HeadersTooLarge(msg, sent=True)
     return None
+
+
+def fields_of(trailers: Trailers | None) -> CIMultiDictProxy[str]:
+    """The fields after a body, as `Answer.trailers`."""
+    found = None if trailers is None else trailers.fields
+    return CIMultiDictProxy(CIMultiDict(found)) if found else NO_HEADERS
 
 
 class Body:
     """The body of one answer, as `ByteStream`."""
 
-    __slots__ = ("_content", "_framing", "_length", "_read", "_source", "_upload", "_wire")
+    __slots__ = ("_content", "_framing", "_length", "_read", "_source", "_trailers", "_upload", "_wire")
 
     def __init__(
         self,
@@ -116,8 +124,15 @@ class Body:
         self._framing = framing
         self._length = length
         self._read = read
+        self._trailers: Trailers | None = None
         if wire.protocol is not None:
             wire.protocol.awaited = False
+            self._trailers = wire.protocol.trailers
+
+    @property
+    def trailers(self) -> CIMultiDictProxy[str]:
+        """The fields that came after it, once it was read to its end."""
+        return fields_of(self._trailers)
 
     def __aiter__(self) -> Self:
         """The body itself."""
@@ -161,8 +176,8 @@ class Body:
         return failure
 
     async def aclose(self) -> None:
-        """Keep the connection if the body was read to its end, else close it."""
-        if self._content.at_eof():
+        """Keep the connection if all of the body has come, read or not, else close it."""
+        if self._content.is_eof():
             self._source.release()
         else:
             self._source.close()

@@ -22,9 +22,10 @@ from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.hdrs import CONTENT_LENGTH
 from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
 
+from asynchttp.policy.trailers import Trailers
 from asynchttp.transports.aiohttp.filling import WORTH, Filling
-from asynchttp.transports.aiohttp.known import BODILESS, BUFFER, FIELDS, LINE, STRANGE
-from asynchttp.transports.aiohttp.wire import WatchedProtocol
+from asynchttp.transports.aiohttp.known import BODILESS, BODILESS_STATUSES, BUFFER, FIELDS, LINE, STRANGE
+from asynchttp.transports.aiohttp.silence import Listening
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,14 +33,13 @@ if TYPE_CHECKING:
 
     from aiohttp.http import RawResponseMessage
 
-    from asynchttp.runtime.deadlines import Deadlines, Entry
-    from asynchttp.transports.aiohttp.filling import WORTH, Filling
+    from asynchttp.runtime.deadlines import Deadlines
 from asynchttp.transports.aiohttp.known import Known
 
 _HEAD: Final = 2**16
 
 
-class Connection(WatchedProtocol):
+class Connection(Listening):
     """One connection of ours; and, in the direct lane, what is told about it: the `Wire` of the attempt that uses it.
 
     Attributes:
@@ -58,7 +58,7 @@ class Connection(WatchedProtocol):
         self, loop: asyncio.AbstractEventLoop, kept: OrderedDict[Any, Any], deadlines: Deadlines, known: Known
     ) -> None:
         """Begin with no exchange under way; `deadlines` and the `known` head are those of the lane."""
-        super().__init__(loop, kept)
+        super().__init__(loop, kept, deadlines)
         self.name = self.connection = f"#{self.number}"
         self.connect: float | None = None
         self.reused = False
@@ -66,18 +66,13 @@ class Connection(WatchedProtocol):
         self.body: bytes | None = None
         self.content: StreamReader | None = None
         self.framing = ""
-        self._direct = False
         self._room: int | None = None
         self._bodiless = False
         self._known = known
         self._left = -1  # bytes of body still to come; -1 where the parser counts
         self._pieces: list[bytes] = []
         self._filling: Filling | None = None
-        self._silence: float | None = None
-        self._deadlines = deadlines
-        self._heard = self._headed = 0.0
-        self._alarm: Entry | None = None
-        self._alarm_due = 0.0
+        self._headed = 0.0
 
     # ── one exchange ─────────────────────────────────────────────────────────
 
@@ -102,7 +97,7 @@ class Connection(WatchedProtocol):
         self._direct = True
         self.message = self.body = None
         if self.content is not None or self._parser is not None or self._read_timeout is not None or self._interim:
-            self.content = self._payload = self._parser = None
+            self.content = self.trailers = self._payload = self._parser = None
             self._read_timeout = None  # the clock of silence is `wait`, not aiohttp's timer
             self._interim = 0
         self._left = -1
@@ -151,6 +146,7 @@ class Connection(WatchedProtocol):
                 return False
             length = BODILESS
         elif length < BODILESS:
+            self.trailers = Trailers(known.end) if known.chunked else None
             return False
         self.message = known.message
         self._headed = self._heard
@@ -229,6 +225,8 @@ class Connection(WatchedProtocol):
 
     def _parse(self, data: bytes) -> None:
         """A piece of an answer that the parser reads to its end."""
+        if data and not self._within(data):
+            return
         try:
             messages, upgraded, _ = self._parser.feed_data(data)  # type: ignore[union-attr]
         except BaseException as error:
@@ -254,7 +252,7 @@ class Connection(WatchedProtocol):
             self._should_close = True
         elif code < 200 and code != 101:
             self._counts(message)
-        else:
+        elif self._begun(message, bodiless=self._bodiless or code in BODILESS_STATUSES):
             if message.should_close:
                 self._should_close = True
             self.message = message
@@ -328,6 +326,8 @@ class Connection(WatchedProtocol):
 
     def _full(self) -> None:
         """One for all of this answer, as aiohttp's sessions make it for each."""
+        if self.trailers is None:
+            self.trailers = Trailers()
         self.set_response_params(
             skip_payload=self._bodiless,
             read_until_eof=True,
@@ -338,7 +338,7 @@ class Connection(WatchedProtocol):
             max_headers=FIELDS,
         )
 
-    # ── flow and silence ─────────────────────────────────────────────────────
+    # ── flow ─────────────────────────────────────────────────────
 
     def pause_reading(self) -> None:
         """Let the server wait, unless the body is wanted in one piece."""
@@ -361,47 +361,8 @@ class Connection(WatchedProtocol):
         else:
             super().resume_reading(resume_parser)
 
-    def wait(self) -> None:
-        """Somebody begins to wait for a byte: the server's silence counts from now.
-
-        One timer stands for the connection, and is moved only when it fires: O(1), and next to nothing for a
-        connection that is busy.
-        """
-        if not self._direct:
-            super().wait()
-            return
-        self.awaited = True
-        if self._silence is not None:
-            now = time.monotonic()
-            self._listen(now, now + self._silence)
-
-    def _listen(self, now: float, due: float) -> None:
-        self._heard = now
-        if self._alarm is None:
-            self._stand(due)
-        elif self._alarm_due > due:  # this exchange is less patient than the one before
-            self._deadlines.discard(self._alarm)
-            self._stand(due)
-
-    def _stand(self, due: float) -> None:
-        self._alarm_due = due
-        self._alarm = self._deadlines.add(due, Connection._ring, self)
-
-    def _ring(self) -> None:
-        self._alarm = None
-        if not self.awaited or self.idle or not self._direct or self._silence is None or self.transport is None:
-            return
-        due = self._heard + self._silence
-        if due > time.monotonic():
-            self._stand(due)
-        else:
-            self._on_read_timeout()
-
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Let the timer go, and tell who waits for the rest of a body."""
-        if self._alarm is not None:
-            self._deadlines.discard(self._alarm)
-            self._alarm = None
+        """Tell who waits for the rest of a body."""
         if self._direct and self.message is not None and self._left > 0:
             self._cut(exc)
         elif self._filling is not None:

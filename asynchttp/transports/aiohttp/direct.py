@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import ConnectionTimeoutError, HttpVersion11
 from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH
 
-from asynchttp.transports.aiohttp.answer import FAILURES, Body, framing_of, problem_of
+from asynchttp.transports.aiohttp.answer import FAILURES, Body, fields_of, framing_of, problem_of
 from asynchttp.transports.aiohttp.bodies import LARGE
 from asynchttp.transports.aiohttp.failures import masked, translate
 from asynchttp.transports.aiohttp.head import Heads, framing_lines
@@ -180,6 +180,7 @@ class DirectLane:
             answer = Response(
                 status, headers=headers, content=whole, request=request, reason=head.reason, http_version=version
             )
+            answer.trailers = fields_of(connection.trailers)
         answer.framing = framing
         return answer
 

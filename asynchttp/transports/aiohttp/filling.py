@@ -21,7 +21,9 @@ class Filling(asyncio.BufferedProtocol):
     What else the transport tells, the connection hears.
     """
 
-    def __init__(self, owner: asyncio.Protocol, transport: asyncio.Transport, size: int, filled: Callable[[int], object]) -> None:
+    def __init__(
+        self, owner: asyncio.Protocol, transport: asyncio.Transport, size: int, filled: Callable[[int], object]
+    ) -> None:
         """Make room for `size` bytes; ``filled(count)`` is called when so many more have come.
 
         Raises:

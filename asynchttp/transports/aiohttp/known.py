@@ -26,7 +26,7 @@ BUFFER: Final = 2**16  # a stream that holds twice as many bytes lets the server
 BODILESS: Final = -1
 UNSIZED: Final = -2
 STRANGE: Final = -3
-_BODILESS_STATUSES: Final = frozenset({204, 304})
+BODILESS_STATUSES: Final = frozenset({204, 304})
 _NEVER: Final = b"\r\n\r\n"  # no head begins so
 
 
@@ -38,11 +38,11 @@ class Known:
         message: what aiohttp's parser made of it.
         code: its status.
         length: bytes of body that follow it, or `BODILESS`, `UNSIZED` or `STRANGE`.
-        coded: whether the body has a content coding.
+        coded: whether the body has a content coding; `chunked`, whether it comes in chunks, and fields may follow it.
         should_close: whether the connection ends with this answer.
     """
 
-    __slots__ = ("_parser", "code", "coded", "end", "length", "message", "raw", "should_close")
+    __slots__ = ("_parser", "chunked", "code", "coded", "end", "length", "message", "raw", "should_close")
 
     def __init__(self) -> None:
         """Know none."""
@@ -51,7 +51,7 @@ class Known:
         self.message: RawResponseMessage | None = None
         self.code = 0
         self.length = STRANGE
-        self.coded = self.should_close = False
+        self.chunked = self.coded = self.should_close = False
         self._parser: Any = None
 
     def learn(self, raw: bytes, loop: asyncio.AbstractEventLoop) -> bool:
@@ -74,6 +74,7 @@ class Known:
         self.code = message.code
         self.should_close = message.should_close
         self.coded = CONTENT_ENCODING in message.headers
+        self.chunked = message.chunked and message.code >= 200
         self.length = _length_of(message)
         if self.length != STRANGE and not message.should_close:
             self._parser = parser
@@ -84,7 +85,7 @@ def _length_of(message: RawResponseMessage) -> int:
     headers, code = message.headers, message.code
     if message.version is not HttpVersion11 or code < 200 or TRANSFER_ENCODING in headers:
         return STRANGE
-    if code in _BODILESS_STATUSES:
+    if code in BODILESS_STATUSES:
         return BODILESS
     return int(headers[CONTENT_LENGTH]) if CONTENT_LENGTH in headers else UNSIZED
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD
+
+from asynchttp.policy.trailers import MAX_FIELDS, Trailers
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 #: More 1xx answers than this before the final one are an attack (rule 38).
 MAX_INTERIM: Final = 50
+_TOO_MANY: Final = f"Got more than {MAX_FIELDS} bytes of headers and trailers"
 
 _numbers = itertools.count(1)
 
@@ -95,6 +99,7 @@ class WatchedProtocol(ResponseHandler):
         secure: whether it is over TLS.
         awaited: whether anybody waits for a byte. Silence counts as the server's only while somebody does.
         hinted: is told the headers of each 103 until the answer of the request under way, or None.
+        trailers: looks for the fields after the body of the answer under way, if that is chunked or may be, or None.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, kept: OrderedDict[Any, Any]) -> None:
@@ -109,6 +114,7 @@ class WatchedProtocol(ResponseHandler):
         self.awaited = True
         self.secure = False
         self.hinted: Hinted | None = None
+        self.trailers: Trailers | None = None
         self._interim = 0
         self._ended = False
         self._kept = kept
@@ -122,6 +128,7 @@ class WatchedProtocol(ResponseHandler):
         """A request begins."""
         self.before = self.arrived
         self.awaited = True
+        self.trailers = Trailers()
         self._interim = 0
 
     def data_received(self, data: bytes) -> None:
@@ -132,11 +139,13 @@ class WatchedProtocol(ResponseHandler):
         if self.refused is not None:  # the parser is in no state to be asked again
             return
         self.arrived += len(data)
-        super().data_received(data)
+        if self._within(data):
+            super().data_received(data)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Hand an answer on; too many interim ones are an error."""
-        if self._counts(data[0]):
+        message, content = data
+        if self._counts(message) and self._begun(message, bodiless=content is EMPTY_PAYLOAD):
             super().feed_data(data, size)
 
     def _counts(self, message: Any) -> bool:
@@ -149,11 +158,35 @@ class WatchedProtocol(ResponseHandler):
             if message.code == 103 and self.hinted is not None:
                 self.hinted(tuple(message.headers.items()))
             return True
-        error = BadHttpMessage(f"more than {MAX_INTERIM} interim answers")
+        self._refuse(f"more than {MAX_INTERIM} interim answers")
+        return False
+
+    def _within(self, data: bytes) -> bool:
+        """Whether the fields of the answer, the trailers among them, are not too many yet with this piece of it."""
+        trailers = self.trailers
+        if trailers is None or trailers.feed(data):
+            return True
+        self._refuse(_TOO_MANY)
+        return False
+
+    def _begun(self, message: Any, *, bodiless: bool) -> bool:
+        """An answer begins: whether it may, with what came of its trailers in the same piece; only a chunked one has some."""
+        trailers = self.trailers
+        if trailers is None or trailers.begun or message.code < 200:
+            return True
+        if bodiless or not message.chunked:
+            self.trailers = None
+        elif not trailers.begin():
+            self._refuse(_TOO_MANY)
+            return False
+        return True
+
+    def _refuse(self, why: str) -> None:
+        """What comes is no answer that is wanted."""
+        error = BadHttpMessage(why)
         if self.transport is not None:
             self.transport.close()
         self.set_exception(error, error)
-        return False
 
     def set_exception(self, exc: Any, *cause: Any) -> None:
         """Keep the first thing that the parser refused, and tell whoever reads the body: aiohttp would let him wait."""

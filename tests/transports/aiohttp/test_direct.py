@@ -43,9 +43,9 @@ def lane(connector) -> DirectLane:
     return DirectLane(connector)
 
 
-def asked(url: str, method: str = "GET", *, room: int | None = None, connect: float = 1, **options: Any) -> Request:
+def asked(url: str, method: str = "GET", *, room: int | None = None, connect: float = 30, **options: Any) -> Request:
     """A request in a call of its own, with room for a body in one piece."""
-    clocks = Clocks(asynchttp.Timeout(connect=connect, read=1))
+    clocks = Clocks(asynchttp.Timeout(connect=connect, read=30))
     call = Call(clocks, None, Redirects(), Group(), 0.0, streaming=room is None)
     call.room = room
     return attach(Request(method, url, **options), call)

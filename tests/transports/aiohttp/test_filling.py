@@ -60,10 +60,10 @@ async def test_every_byte_is_in_its_place(script, filled):
 
 async def test_a_client_with_less_room_reads_it_piece_by_piece(filled):
     """Beyond `max_body` no room is made."""
-    async with RawServer([ReadRequest(), Send(HEAD + BODY)]) as server:
-        async with asynchttp.Client(retry=None, max_body=SIZE - 1) as ours:
-            with pytest.raises(asynchttp.BodyTooLarge):
-                await ours.get(server.url)
+    small = asynchttp.Client(retry=None, max_body=SIZE - 1)
+    async with RawServer([ReadRequest(), Send(HEAD + BODY)]) as server, small as ours:
+        with pytest.raises(asynchttp.BodyTooLarge):
+            await ours.get(server.url)
     assert not filled
 
 
@@ -106,10 +106,10 @@ async def test_silence_counts():
 async def test_what_comes_after_the_last_byte_is_nobodys(after):
     """The answer stands, and the connection is not used again."""
     script = [ReadRequest(), Send(HEAD), Wait(0.01), Send(BODY), *after]
-    async with RawServer(script, [ReadRequest(), Send(bare(b"Content-Length: 2", body=b"ok"))]) as server:
-        async with client() as ours:
-            assert (await ours.get(server.url)).content == BODY
-            assert (await ours.get(server.url)).content == b"ok"
+    again = [ReadRequest(), Send(bare(b"Content-Length: 2", body=b"ok"))]
+    async with RawServer(script, again) as server, client() as ours:
+        assert (await ours.get(server.url)).content == BODY
+        assert (await ours.get(server.url)).content == b"ok"
     assert len(server.connections) == 2
 
 

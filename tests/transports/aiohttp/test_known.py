@@ -41,7 +41,7 @@ async def test_what_a_head_says(raw, length, should_close, coded):
     """The length of the body that follows, or why there is none; and whether the connection ends."""
     known = learnt(raw)
     assert (known.raw, known.end, known.length, known.coded) == (raw, len(raw), length, coded)
-    assert known.should_close == should_close
+    assert (known.should_close, known.chunked) == (should_close, b"chunked" in raw)
 
 
 @pytest.mark.parametrize(

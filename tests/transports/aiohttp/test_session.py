@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -9,6 +10,7 @@ import pytest
 from aioresponses import aioresponses
 
 import asynchttp
+from asynchttp.testing import VirtualClock
 from tests.servers.app import serve
 from tests.servers.faults import OK, SCRIPTS, answer
 from tests.servers.raw import RawServer, ReadRequest, Repeat, Send
@@ -105,15 +107,20 @@ async def test_a_post_over_a_users_session_is_not_repeated():
 
 async def test_an_attempt_timeout_over_a_users_session_is_not_unsent():
     """Nobody knows whether the server saw it."""
-    async with (
-        aiohttp.ClientSession() as session,
-        asynchttp.Client(session=session, retry=TWICE) as client,
-        RawServer(SCRIPTS["A03"]) as server,
-    ):
-        with pytest.raises(asynchttp.AttemptTimeout) as caught:
-            await client.post(server.url, timeout=asynchttp.Timeout(attempt=0.05))
-        assert caught.value.sent is None
-        assert len(server.requests) == 1
+    with VirtualClock(auto=False) as clock:
+        async with (
+            aiohttp.ClientSession() as session,
+            asynchttp.Client(session=session, retry=TWICE, timeout=asynchttp.Timeout(attempt=5)) as client,
+            RawServer(SCRIPTS["A03"]) as server,
+        ):
+            asking = asyncio.create_task(client.post(server.url))
+            while not server.requests:
+                await asyncio.sleep(0)
+            await clock.advance(6)
+            with pytest.raises(asynchttp.AttemptTimeout) as caught:
+                await asking
+            assert caught.value.sent is None
+            assert len(server.requests) == 1
 
 
 async def test_refused_over_a_users_session():

@@ -32,7 +32,7 @@ KEPT: list[Any] = [Repeat((ReadRequest(), Send(OK)))]
 
 def asked(url: str, method: str = "GET", **options: Any) -> Request:
     """A request in a call of its own, as the engine hands it down."""
-    clocks = Clocks(asynchttp.Timeout(connect=1, read=1))
+    clocks = Clocks(asynchttp.Timeout(connect=30, read=30))
     return attach(Request(method, url, **options), Call(clocks, None, Redirects(), Group(), 0.0, streaming=True))
 
 
@@ -116,7 +116,7 @@ async def test_a_users_session_is_told_and_kept():
     for options in given:
         assert (options["auto_decompress"], options["raise_for_status"], options["allow_redirects"]) == (False,) * 3
         assert "User-Agent" in options["skip_auto_headers"]
-        assert (options["timeout"].connect, options["timeout"].sock_read, options["timeout"].total) == (1, 1, None)
+        assert (options["timeout"].connect, options["timeout"].sock_read, options["timeout"].total) == (30, 30, None)
 
 
 @pytest.mark.parametrize("when", ["headers", "body"])

@@ -27,7 +27,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
 
 from asynchttp.faces.handlers import adopt, check_handler, check_kind
-from asynchttp.faces.unseen import failure_of, report, share
+from asynchttp.faces.unseen import failure_of, report, share, shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
@@ -76,6 +76,7 @@ class Future(asyncio.Future[T]):
             del self  # else a failure, its traceback and this frame would hold each other
 
     __iter__ = __await__  # as asyncio's own futures have it
+    __repr__ = shown
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: contextvars.Context | None = None) -> None:
         """Call ``fn(future)`` from the loop once it is settled, in the order of registration; also when it is already."""

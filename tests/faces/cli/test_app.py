@@ -52,6 +52,7 @@ def _no_logging(monkeypatch):
         (["map", "{file}", "-H", "X"], "--header"),
         (["map", "{folder}/none"], "cannot read {folder}/none: No such file"),
         (["map", "{folder}"], "cannot read {folder}: Is a directory"),
+        (["map", "https://example.com/a"], "No such file or directory; FILE holds the URLs; for one use: asynchttp get URL"),
         (["map", "{file}", "-o", "{folder}"], "cannot write {folder}: Is a directory"),
         (["map", "{file}", "-o", "{folder}/no/out"], "cannot write {folder}/no/out: No such file"),
         (["map", "{file}", "-o", "{file}"], "is the input"),

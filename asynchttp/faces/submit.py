@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from asynchttp.faces.callbacks import Callbacks, Delivery
 from asynchttp.faces.future import Started
+from asynchttp.faces.options import spelled
 from asynchttp.faces.queue import BOUND, Queue
 from asynchttp.faces.transfer import Watch
 from asynchttp.faces.unseen import caller, failure_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@spelled
 class Submitting:
     """What `Client` has for futures and callbacks."""
 

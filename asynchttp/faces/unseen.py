@@ -48,6 +48,8 @@ def report(future: Any) -> None:
     except AttributeError:  # it was never initialised
         return
     unseen = future._log_traceback
+    if failure is None and not unseen:  # most
+        return
     if unseen:
         future._log_traceback = False  # asyncio's own report would not say where
     if failure is not None:

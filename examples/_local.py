@@ -8,10 +8,13 @@ from aiohttp import web
 
 @asynccontextmanager
 async def serve(*routes: web.RouteDef) -> AsyncIterator[str]:
-    """Serve `routes` on a free port, give the base URL, and stop at the end."""
+    """Serve `routes` on a free port, give the base URL, and stop at the end.
+
+    A handler whose client goes away is cancelled: a loser of a race that sleeps would hold up the end for five seconds.
+    """
     app = web.Application()
     app.add_routes(routes)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -45,7 +45,7 @@ async def three_bad_connections():
     ]
     retry = asynchttp.Retry(attempts=4, backoff=asynchttp.Backoff.constant(0))
     async with FaultServer(*scripts) as server:
-        async with asynchttp.Client(server.url, retry=retry, timeout=asynchttp.Timeout(read=0.1)) as client:
+        async with asynchttp.Client(server.url, retry=retry, timeout=asynchttp.Timeout(read=0.3)) as client:
             response = await client.get("/")
         for attempt in response.attempts:
             print(

@@ -253,7 +253,7 @@ def test_the_command_line():
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=60,
+                timeout=150,
             )
             assert ran.stderr
             assert not sings(ran.stderr), ran.stderr
@@ -281,7 +281,7 @@ def test_a_run_that_shows_it_fails(tmp_path):
 
     def run(*more: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "pytest", *options, *more, str(tmp_path)]
-        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=150)
         return ran.returncode, ran.stdout.replace(CANARY, "canary")
 
     status, said = run()

@@ -162,7 +162,7 @@ async def test_grace(clock):
         await slow
     await closing
     assert clock.now() == pytest.approx(10, abs=0.1)
-    wrong: list[Any] = [-1, "5", float("nan")]
+    wrong: list[Any] = [-1, "5", float("nan"), None]
     for bad in wrong:
         with pytest.raises((TypeError, ValueError), match="grace"):
             await client.aclose(bad)

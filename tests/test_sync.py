@@ -26,7 +26,7 @@ def transports(monkeypatch):
     yield made
     gc.collect(1)
     for host in list(portals._running):
-        host.join(5)
+        host.join(50)
     assert not portals._running
     assert all(transport.closed for transport in made)
 

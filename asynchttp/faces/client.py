@@ -13,7 +13,7 @@ from asynchttp.faces.core import Core
 from asynchttp.faces.downloads import Downloads
 from asynchttp.faces.lasting import Lasting
 from asynchttp.faces.metrics import snapshot
-from asynchttp.faces.options import FanOutOptions, check_known, signature_of
+from asynchttp.faces.options import FanOutOptions, check_known, signature_of, spelled
 from asynchttp.faces.progress import bar
 from asynchttp.faces.settings import Settings
 from asynchttp.faces.submit import Submitting
@@ -44,6 +44,7 @@ T = TypeVar("T")
 _FIRST_ERRORS: Final = 100  # errors that `first` keeps: enough to see what is wrong, whatever the number of inputs
 
 
+@spelled
 class Client(Lasting, Downloads, Verbs, Submitting):
     """An asynchronous HTTP client that fans out.
 

@@ -52,8 +52,8 @@ def all_(futures: Iterable[Awaitable[T]]) -> Future[list[T]]:
 def settle(futures: Iterable[Awaitable[T]]) -> Future[list[Result[T]]]:
     """A Future of a `Result` for each input, in the order of the input; no failure is raised.
 
-    A result's `item` is the input itself. One that was cancelled by others has a `CancelledError` as its `error`. Of
-    nothing: ``[]``.
+    A result's `item` is the input itself. A response of 400 or above is its `value`, and a `StatusError` its `error`, as
+    in a fan-out. One that was cancelled by others has a `CancelledError` as its `error`. Of nothing: ``[]``.
 
     Raises:
         TypeError, RuntimeError: as `all_`.
@@ -271,6 +271,14 @@ def _result(index: int, item: Any, source: asyncio.Future[Any]) -> Result[Any]:
     if error is not None:
         return Result(index, item, error=error)
     value = source.result()
-    if isinstance(value, Response):
-        return Result(index, item, request=value._request, value=value, attempts=value.attempts, elapsed=value.elapsed)
-    return Result(index, item, value=value)
+    if not isinstance(value, Response):
+        return Result(index, item, value=value)
+    return Result(
+        index,
+        item,
+        request=value._request,
+        value=value,
+        error=None if value.ok else value.refusal(),
+        attempts=value.attempts,
+        elapsed=value.elapsed,
+    )

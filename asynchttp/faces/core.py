@@ -275,8 +275,8 @@ class Core:
 
         Every step can be done again, so that who was cancelled here, or closes at the same time, leaves nothing open.
         """
-        if grace != 0:
-            check_seconds("grace", grace)
+        if grace != 0 and check_seconds("grace", grace) is None:
+            raise TypeError("grace must be a number of seconds, not None; 0 ends at once what runs")
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             self.bind()
         family = self._family()

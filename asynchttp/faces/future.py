@@ -27,7 +27,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
 
 from asynchttp.faces.handlers import adopt, check_handler, check_kind
-from asynchttp.faces.unseen import failure_of, report, share
+from asynchttp.faces.unseen import failure_of, report, share, shown
+from asynchttp.faces.waiter import Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
@@ -62,20 +63,15 @@ class Future(asyncio.Future[T]):
 
         Cancelling the task that waits cancels what it waits for only if nobody else does.
         """
-        if not self.done():
-            waiter = _Waiter(self)
-            self.add_done_callback(waiter)
-            yield from waiter
-            left = waiter.left
-            del waiter
-            if left and not self.cancelled():  # it ended otherwise than it was told to: the cancel wins
-                raise asyncio.CancelledError
         try:
+            if not self.done():
+                yield Waiter(self)
             return self.result()
         finally:
             del self  # else a failure, its traceback and this frame would hold each other
 
     __iter__ = __await__  # as asyncio's own futures have it
+    __repr__ = shown
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: contextvars.Context | None = None) -> None:
         """Call ``fn(future)`` from the loop once it is settled, in the order of registration; also when it is already."""
@@ -147,7 +143,8 @@ class Future(asyncio.Future[T]):
     def __del__(self) -> None:
         """Report a failure that nobody looked at."""
         report(self)
-        super().__del__()
+        if not self.done():
+            super().__del__()  # asyncio's own: "Task was destroyed but it is pending!"
 
 
 class Started(Future[T], asyncio.Task[T]):
@@ -371,29 +368,3 @@ class Finally(Derived[T]):
             self._cancelled()
         else:
             self._pass_on(outcome)
-
-
-class _Waiter(asyncio.Future[None]):
-    """Wakes one task that waits for a Future."""
-
-    __slots__ = ("_for", "left")
-
-    def __init__(self, future: Future[Any]) -> None:
-        super().__init__(loop=future.get_loop())
-        self._for = future
-        self.left = False
-
-    def __call__(self, _: object) -> None:
-        if not self.done():
-            self.set_result(None)
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        """The task is being cancelled; the last one to go takes the Future with it, and sees it off."""
-        if self.done():
-            return False
-        if self._for._waiting > 1:
-            self._for.remove_done_callback(self)
-            return super().cancel(msg)
-        self.left = True
-        self._for.cancel(msg)
-        return True

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, TypedDict
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
+
+from asynchttp.batch.launch import launch
+from asynchttp.values.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from asynchttp.faces.callbacks import Callback
     from asynchttp.policy.breaker import CircuitBreaker
@@ -127,3 +131,35 @@ def signature_of(settings: type) -> inspect.Signature:
         named = inspect.Parameter.POSITIONAL_OR_KEYWORD if field.name == "base_url" else inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(field.name, named, default=default))
     return inspect.Signature(parameters)
+
+
+T = TypeVar("T")
+
+
+def spelled(owner: type[T]) -> type[T]:
+    """Let help and notebooks show by name, with its default, what the methods of this class take as ``**options``."""
+    for function in vars(owner).values():
+        if isinstance(function, FunctionType):
+            signature = inspect.signature(function)
+            last = [*signature.parameters.values()][-1]
+            options = _NAMED.get(last.annotation, ()) if last.kind is last.VAR_KEYWORD else ()
+            if options:
+                named = signature.parameters | {
+                    each.name: each for each in options if each.name not in signature.parameters
+                }
+                del named[last.name]
+                vars(function)["__signature__"] = signature.replace(parameters=[*named.values()])
+    return owner
+
+
+def _keywords(function: Callable[..., object], *, but: Collection[str] = ()) -> list[inspect.Parameter]:
+    parameters = inspect.signature(function).parameters.values()
+    return [each for each in parameters if each.kind is each.KEYWORD_ONLY and each.name not in but]
+
+
+_ACCEPT: Final = inspect.Parameter("accept", inspect.Parameter.KEYWORD_ONLY, default=None)
+_NAMED: Final = {
+    "Unpack[CallOptions]": _keywords(Request, but={"into"}),
+    "Unpack[RequestOptions]": _keywords(Request),
+    "Unpack[FanOutOptions]": [*_keywords(launch, but={"width", "ordered"}), _ACCEPT],
+}

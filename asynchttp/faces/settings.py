@@ -27,6 +27,7 @@ from asynchttp.policy.pacing import Pacing
 from asynchttp.policy.proxies import Proxies, proxy_url
 from asynchttp.policy.retry import Retry
 from asynchttp.values.checks import check_count, check_headers
+from asynchttp.values.errors import InvalidURL
 from asynchttp.values.timeout import DEFAULT_TIMEOUT, as_timeout
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import origin_of, parse_base
@@ -182,8 +183,17 @@ class Settings:
         return as_timeout(self.timeout).over(DEFAULT_TIMEOUT)
 
     def base(self) -> URL | None:
-        """The parsed base URL, or None."""
-        return None if self.base_url is None else parse_base(self.base_url)
+        """The parsed base URL, or None.
+
+        Raises:
+            InvalidURL, TypeError: it is none.
+        """
+        if self.base_url is None:
+            return None
+        try:
+            return parse_base(self.base_url)
+        except (InvalidURL, TypeError) as error:
+            raise type(error)(f"base_url=: {error}") from None
 
     def default_headers(self, agent: str) -> CIMultiDictProxy[str]:
         """What every request carries unless it says otherwise."""

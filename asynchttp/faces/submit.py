@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from asynchttp.faces.callbacks import Callbacks, Delivery
 from asynchttp.faces.future import Started
+from asynchttp.faces.options import spelled
 from asynchttp.faces.queue import BOUND, Queue
 from asynchttp.faces.transfer import Watch
 from asynchttp.faces.unseen import caller, failure_of
+from asynchttp.values.checks import check_method
 from asynchttp.values.request import Request
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@spelled
 class Submitting:
     """What `Client` has for futures and callbacks."""
 
@@ -88,7 +91,12 @@ class Submitting:
         callbacks = callbacks_of(on_response, on_error, on_done, on_headers, on_progress, in_thread)
         core = self._core
         core.check_open()
-        return _start(core, core.prepare(request_of(method, url, options)), callbacks, caller())
+        if options or url is None or isinstance(method, Request):
+            request = core.prepare(request_of(method, url, options))
+            core.begin(request)
+        else:
+            request = core.plain(check_method(method), url)
+        return _start(core, request, callbacks, caller())
 
     def submit_threadsafe(
         self,
@@ -221,13 +229,12 @@ def request_of(method: Any, url: Any, options: Any) -> Request:
 def _start(
     core: Core, request: Request, callbacks: Callbacks | None, where: str, keep: Keep | None = None
 ) -> Started[Response]:
-    """Start a prepared request; its clock runs from now."""
-    call = core.begin(request)
+    """Start a request whose call has begun."""
     delivery = None
     if callbacks is not None:
         delivery = Delivery(callbacks, core.pending)
         if callbacks.watching:
-            call.watch = delivery.watch = Watch(delivery, core.state.clock)
+            request._call.watch = delivery.watch = Watch(delivery, core.state.clock)
     return _kept(core, _run(core, request, delivery), delivery, where, keep)
 
 
@@ -285,8 +292,8 @@ def start_for(
         try:
             core.check_open()
             prepared = core.prepare(request)
+            core.begin(prepared).begin(since)
             _start(core, prepared, callbacks, where, keep)
-            prepared._call.begin(since)
         except Exception as error:  # noqa: BLE001  for the thread that waits
             failure = error
         else:

@@ -15,6 +15,7 @@ from asynchttp.batch.feed import Feed, leave, take
 from asynchttp.batch.results import Facts
 from asynchttp.batch.source import Source
 from asynchttp.faces.client import Client, Failures
+from asynchttp.faces.options import spelled
 from asynchttp.faces.syncdownloads import SyncDownloads
 from asynchttp.faces.syncfuture import Links, SyncSubmitting
 from asynchttp.faces.synclasting import SyncLasting
@@ -49,6 +50,7 @@ _HASTE: Final = 0.001  # seconds of reading, after which it is time to look for 
 _PLAIN: Final = (list, tuple, range, dict, set, frozenset, deque)
 
 
+@spelled
 class SyncClient(SyncLasting, SyncDownloads, SyncVerbs, SyncSubmitting):
     """`Client` for code that does not await: the same arguments and verbs, and each call waits for its answer.
 

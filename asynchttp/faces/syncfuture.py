@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 
 from asynchttp.faces.future import Future, Linked
 from asynchttp.faces.handlers import check_handler, check_kind
+from asynchttp.faces.options import spelled
 from asynchttp.faces.submit import callbacks_of, hand_over, request_of, start_for
 from asynchttp.faces.unseen import caller
 from asynchttp.values.errors import ClientClosed
@@ -233,6 +234,7 @@ class Links:
                         upon.cancel()
 
 
+@spelled
 class SyncSubmitting:
     """What `SyncClient` has for futures."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
+from asynchttp.faces.options import spelled
+
 if TYPE_CHECKING:
     from yarl import URL
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@spelled
 class SyncVerbs:
     """What `SyncClient` has for one call at a time."""
 

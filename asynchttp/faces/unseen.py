@@ -1,10 +1,16 @@
-"""Failures that nobody looks at: reported once, with the line that submitted the call."""
+"""What a Future tells: its repr, and a failure that nobody looks at, once, with the line that submitted the call."""
 
 from __future__ import annotations
 
 import asyncio
+import reprlib
 import sys
 from typing import Any
+
+from asynchttp.values.masking import mask_text
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 200
 
 
 class Failure:
@@ -42,6 +48,8 @@ def report(future: Any) -> None:
     except AttributeError:  # it was never initialised
         return
     unseen = future._log_traceback
+    if failure is None and not unseen:  # most
+        return
     if unseen:
         future._log_traceback = False  # asyncio's own report would not say where
     if failure is not None:
@@ -53,6 +61,19 @@ def report(future: Any) -> None:
         future.get_loop().call_exception_handler(
             {"message": f"{subject} failed, and nobody looked at it", "exception": future._exception, "future": future}
         )
+
+
+def shown(future: Any) -> str:
+    """The repr of a Future: of what it is the outcome, and what came; secrets masked."""
+    if not future.done():
+        came = "pending"
+    elif future.cancelled():
+        came = "cancelled"
+    elif (error := failure_of(future)) is not None:
+        came = f"{type(error).__name__}: {mask_text(str(error))}".removesuffix(": ")
+    else:
+        came = mask_text(_short.repr(future._result))
+    return f"<Future: {future._subject().removesuffix(',')} -> {came}>"
 
 
 def caller(depth: int = 1) -> str:

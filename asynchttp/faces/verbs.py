@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
+from asynchttp.faces.options import spelled
 from asynchttp.values.request import Request
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@spelled
 class Verbs:
     """What `Client` has for one call at a time."""
 

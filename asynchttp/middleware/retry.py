@@ -51,15 +51,18 @@ class RetryLayer:
         assert retry is not None
         call.spares = self.spares
         call.toll = call.decided = None  # of an earlier hop that a middleware gave up
+        came: Any
         try:
-            answer = await self._next(request)
+            came = await self._next(request)
         except HTTPError as error:
-            return await self.go_on(request, error)
-        if answer.status in retry.statuses or retry.should_retry is not None:
-            return await self.go_on(request, answer)
-        if self._budget is not None and answer.status < 400:
-            self._budget.succeeded(request.origin, 0, call.started)
-        return answer
+            came = error
+        else:
+            if came.status not in retry.statuses and retry.should_retry is None:
+                if self._budget is not None and came.status < 400:
+                    self._budget.succeeded(request.origin, 0, call.started)
+                return came
+        # Not in the `except`: what later attempts raise would name this error as what they were raised while handling.
+        return await self.go_on(request, came)
 
     async def go_on(self, request: Request, came: Any) -> Any:
         """What the hop comes to whose first attempt came to `came`, an answer or an error."""

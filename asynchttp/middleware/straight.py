@@ -184,20 +184,22 @@ class Straight:
             self._gate.leave(ticket)
             if self._retry is None or not isinstance(error, HTTPError):
                 raise
-            return await self._go_on(request, error)
-        if isinstance(answer, Response):
-            for admitted in self._admission.leave(ticket):
-                admitted.wake(admitted)
+            # What follows is not done here in the `except`: later errors would name this one as their context.
+            answer = error
         else:
-            answer.on_close(functools.partial(self._gate.leave, ticket))
-        if answer.status < 300:
-            retry = call.retry
-            if retry is None:
-                return answer
-            if answer.status not in retry.statuses and retry.should_retry is None:
-                if self._budget is not None:
-                    self._budget.succeeded(key if self._key is None else request.origin, 0, started)
-                return answer
+            if isinstance(answer, Response):
+                for admitted in self._admission.leave(ticket):
+                    admitted.wake(admitted)
+            else:
+                answer.on_close(functools.partial(self._gate.leave, ticket))
+            if answer.status < 300:
+                retry = call.retry
+                if retry is None:
+                    return answer
+                if answer.status not in retry.statuses and retry.should_retry is None:
+                    if self._budget is not None:
+                        self._budget.succeeded(key if self._key is None else request.origin, 0, started)
+                    return answer
         return await self._go_on(request, answer)
 
     async def _go_on(self, request: Request, came: Any) -> Any:

@@ -26,7 +26,6 @@ def sections():
     return {section.name: section for section in found}
 
 
-@pytest.mark.timeout(180)
 def test_the_budget_bounds_what_the_dead_see(sections):
     """Rule 15: at most 100 more than one a call to one origin and 500 more to all; attempts alone cost four each."""
     facts = sections["outage-dead"].facts

@@ -181,6 +181,6 @@ def test_a_users_pytest(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=150,
     )
     assert "2 passed" in ran.stdout, ran.stdout + ran.stderr

@@ -147,7 +147,7 @@ def origins() -> Iterator[dict[str, str]]:
 def get(url: str) -> tuple[int, bytes]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=5) as response:
+        with opener.open(url, timeout=50) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -200,7 +200,7 @@ def test_servers_end_with_their_parent():
         assert len(json.loads(process.stdout.readline())) == 2
         os.kill(process.pid, signal.SIGINT)
         process.stdin.close()
-        assert process.wait(5) == 0
+        assert process.wait(50) == 0
 
 
 # ------------------------------------------------------------------------------------------------------ the whole run

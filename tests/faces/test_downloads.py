@@ -72,7 +72,7 @@ async def _killed_at(url, path, slow, part):
     process = await asyncio.to_thread(
         subprocess.Popen, [sys.executable, "-c", SCRIPT, url, str(path)], cwd=ROOT, stderr=subprocess.DEVNULL
     )
-    await asyncio.wait_for(slow.reached.wait(), 20)
+    await asyncio.wait_for(slow.reached.wait(), 50)
     while not part.exists() or part.stat().st_size < slow.until - STEP:
         await asyncio.sleep(0.001)  # what was sent is on its way
     process.send_signal(signal.SIGKILL)

@@ -144,7 +144,6 @@ async def test_awaiting_add_holds_back(nothing_left):
     assert queue.done == 50
 
 
-@pytest.mark.timeout(20)
 async def test_callbacks_that_await_add_do_not_stop_the_queue(nothing_left):
     """A full queue whose callbacks all wait for room goes on: it is they who wait for it."""
     count = 0
@@ -163,7 +162,6 @@ async def test_callbacks_that_await_add_do_not_stop_the_queue(nothing_left):
     assert queue.done == 64
 
 
-@pytest.mark.timeout(20)
 async def test_results_can_be_iterated(nothing_left):
     """async for gives each result, also those added by the loop, awaited or not, and ends when nothing is left."""
     seen: list[Any] = []
@@ -184,7 +182,6 @@ async def test_results_can_be_iterated(nothing_left):
     assert sum(not result.ok for result in seen) == 9
 
 
-@pytest.mark.timeout(20)
 async def test_a_loop_that_is_left_early_holds_nothing_up(nothing_left):
     """After a break results are dropped, and the queue drains."""
     with VirtualClock() as clock:

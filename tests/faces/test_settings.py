@@ -57,8 +57,8 @@ def test_a_bad_option_raises_and_names_itself(name, value):
 
 @pytest.mark.parametrize("url", [5, "", " ", "ftp://a", "https://a b", "example.com"])
 def test_a_bad_base_url(url):
-    """A base_url that cannot be requested is refused at once."""
-    with pytest.raises((TypeError, ValueError)):
+    """A base_url that cannot be requested is refused at once, by its name."""
+    with pytest.raises((TypeError, ValueError), match=r"^base_url=: "):
         Client(url)
 
 

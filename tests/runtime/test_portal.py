@@ -301,7 +301,7 @@ def test_dropping_it_ends_the_thread(left):
     del portal
     gc.collect(1)
     assert gone() is None
-    host.join(5)
+    host.join(50)
     assert host not in portals._running
     assert left == ["left"]
 
@@ -384,7 +384,7 @@ def ask_for_ever(begun):
 def script(code):
     """Run it with all warnings on: what it prints, what it complains about, and its status."""
     command = [sys.executable, "-u", "-X", "dev", "-W", "ignore:This process:DeprecationWarning", "-c", PRELUDE + code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     return done.stdout.split(), done.stderr, done.returncode
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
+import tempfile
 
 import pytest
 
@@ -33,6 +36,20 @@ async def test_a_socket_that_is_open():
             async with nothing_left():
                 sock = socket.create_connection(listener.getsockname())
         sock.close()
+
+
+async def test_what_is_no_socket_of_tcp_is_not_looked_at():
+    """A loop's own pair, the datagrams of a resolver, and what is no socket; those of TCP are used as before."""
+    with contextlib.ExitStack() as stack:
+        before = open_sockets()
+        tcp = stack.enter_context(socket.socket())
+        stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        for one in socket.socketpair():
+            stack.enter_context(one)
+        stack.enter_context(tempfile.TemporaryFile())
+        assert open_sockets() - before == {os.fstat(tcp.fileno()).st_ino}
+        tcp.bind(("127.0.0.1", 0))
+    assert open_sockets() == before
 
 
 async def test_what_ends_at_once_is_not_left():

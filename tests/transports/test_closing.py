@@ -15,7 +15,7 @@ from asynchttp.testing.steps import answer
 if TYPE_CHECKING:
     from asynchttp.testing import Connection
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("lane", "nothing_left"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("lane", "nothing_left")]
 
 
 @pytest.mark.parametrize("calls", [200, pytest.param(1000, marks=pytest.mark.soak)])

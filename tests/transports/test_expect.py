@@ -14,7 +14,7 @@ from asynchttp.transports.aiohttp import session
 if TYPE_CHECKING:
     from asynchttp.testing import Connection
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("lane", "nothing_left"), pytest.mark.timeout(20)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("lane", "nothing_left")]
 EXPECT = {"Expect": "100-continue"}
 REFUSED = Send(answer(b"", status=417))
 

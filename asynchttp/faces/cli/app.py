@@ -120,7 +120,8 @@ def _open_source(file: str) -> Source:
     try:
         return Source(file)
     except OSError as error:
-        raise Fault(f"cannot read {printable(file)}: {error.strerror}") from None
+        hint = "; FILE holds the URLs; for one use: asynchttp get URL" if "://" in file else ""
+        raise Fault(f"cannot read {printable(file)}: {error.strerror}{hint}") from None
     except ValueError as error:
         raise Fault(f"cannot read {printable(file)}: {error}") from None
 

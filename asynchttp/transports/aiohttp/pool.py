@@ -219,6 +219,11 @@ class _Pool(aiohttp.BaseConnector):
         self._deadlines.close()
         return super()._close(abort_ssl=abort_ssl)
 
+    def __del__(self, _: Any = None) -> None:
+        """Close what is open; that nobody closed the client is said by its transport."""
+        if not self._closed and self._conns:
+            self._close()
+
 
 class TCP(_Pool, aiohttp.TCPConnector):
     """TCP and TLS."""

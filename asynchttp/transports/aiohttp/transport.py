@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from aiohttp.hdrs import EXPECT
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from asynchttp.policy.proxies import Proxies
     from asynchttp.values.request import Request
+
+_UNCLOSED: Final = "a client was not closed: leave it by `async with`, or await its aclose()"
 
 
 class AiohttpTransport:
@@ -120,6 +123,17 @@ class AiohttpTransport:
             await session.close()
             await self._resolver.aclose()
             await asyncio.sleep(0)  # the transports' connection_lost runs in the next turn of the loop
+
+    def __del__(self) -> None:
+        """Tell of a client that nobody closed; aiohttp would tell of a session and a connector, which its user never saw."""
+        session = self._session
+        if session is None or not self._owned or session.closed:
+            return
+        loop = session._loop
+        self._direct = self._lane = None  # with the session, all that holds the connector, which closes when it goes
+        session.detach()
+        warnings.warn(_UNCLOSED, ResourceWarning, source=self, stacklevel=2)
+        loop.call_exception_handler({"message": _UNCLOSED})
 
     def _choose(self) -> None:
         """Open the session, and see whether the direct lane may stand beside it."""

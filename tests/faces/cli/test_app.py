@@ -52,6 +52,10 @@ def _no_logging(monkeypatch):
         (["map", "{file}", "-H", "X"], "--header"),
         (["map", "{folder}/none"], "cannot read {folder}/none: No such file"),
         (["map", "{folder}"], "cannot read {folder}: Is a directory"),
+        (
+            ["map", "https://example.com/a"],
+            "No such file or directory; FILE holds the URLs; for one use: asynchttp get URL",
+        ),
         (["map", "{file}", "-o", "{folder}"], "cannot write {folder}: Is a directory"),
         (["map", "{file}", "-o", "{folder}/no/out"], "cannot write {folder}/no/out: No such file"),
         (["map", "{file}", "-o", "{file}"], "is the input"),
@@ -350,7 +354,7 @@ async def test_a_reader_that_leaves_ends_the_run(server, cli, urls, tmp_path, ca
     while not server.total:
         await asyncio.sleep(0.01)
     os.close(reader)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(50):
         assert await running == 1
     assert capfd.readouterr().err == ""
 

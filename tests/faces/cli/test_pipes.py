@@ -76,7 +76,7 @@ def test_a_loop_that_is_gone_is_not_called():
     go.set()
     ended = threading.Event()
     worker._jobs.put(ended.set)
-    assert ended.wait(5)
+    assert ended.wait(50)
     worker.stop()
 
 

@@ -24,6 +24,7 @@ from asynchttp.faces.progress import PlainLines
 from tests.servers.app import serve
 
 ROOT = Path(asynchttp.__file__).parents[1]
+PATIENCE = 50  # seconds for what takes a moment on a machine that has nothing else to do
 ON_ASYNCIO = "import sys; sys.modules['uvloop'] = None; from asynchttp.faces.cli import main; sys.exit(main())"
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals, pipes and /dev/full of POSIX")
@@ -64,7 +65,7 @@ async def spawn(*arguments, **streams):
 
 
 async def until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -91,13 +92,18 @@ async def test_progress_is_told(server, job):
 async def test_an_interrupted_run_writes_what_is_finished(server, job, ordered):
     """Also what was finished and waited for its turn behind a slow one; what runs or waits is stopped."""
     urls = [f"{server.url}/delay/60000", *[f"{server.url}/json"] * 10, *[f"{server.url}/delay/60001"] * 30]
-    options = {"limits": asynchttp.Limits(concurrency=20)}
+    ended = []
+
+    def told(event):
+        if isinstance(event, asynchttp.CallFinished):
+            ended.append(event)
+
+    options = {"limits": asynchttp.Limits(concurrency=20), "observers": [told]}
     run = Run(job(*urls, ordered=ordered, client=options), Summary("f"), None)
     running = asyncio.ensure_future(run())
-    await until(lambda: server.active == 20 and server.counts["/json"] == 10)
-    await asyncio.sleep(0.05)  # until the last answer has arrived
+    await until(lambda: server.active == 20 and len(ended) == 10)
     running.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await running
     assert sorted(job.indices) == list(range(1, 11))
     assert run.interrupted
@@ -116,7 +122,7 @@ async def test_an_output_that_breaks_ends_the_run(server, job, monkeypatch):
 
     monkeypatch.setattr(made.sink, "_write_all", fail)
     with pytest.raises(OSError, match="No space left"):
-        async with asyncio.timeout(5) as limit:
+        async with asyncio.timeout(PATIENCE) as limit:
             await Run(made, Summary("f"), None)()
     assert not limit.expired()
 
@@ -170,7 +176,7 @@ async def test_ctrl_c_keeps_what_is_finished(server, tmp_path, ordered):
     process = await spawn(*arguments, stderr=asyncio.subprocess.PIPE)
     await until(lambda: server.counts["/delay/60001"] == 9)
     process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         _, err = await process.communicate()
     assert process.returncode == 130
     assert len([json.loads(line) for line in out.read_text().splitlines()]) == 20
@@ -186,7 +192,7 @@ async def test_results_flow_while_the_input_stalls(server):
     process = await spawn(
         "map", "-", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         for number in range(2):
             process.stdin.write(f"{server.url}/json?n={number}\n".encode())
             assert json.loads(await process.stdout.readline())["json"]["query"] == {"n": str(number)}
@@ -204,7 +210,7 @@ async def test_ctrl_c_while_the_input_stalls(server):
         "map", "-", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     process.stdin.write(f"{server.url}/json\n".encode())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
@@ -221,7 +227,7 @@ async def test_a_reader_that_leaves_is_no_news(server, tmp_path, command):
     file.write_text(f"{server.url}/bytes/100000\n" * 2_000)
     target = str(file) if command == "map" else f"{server.url}/bytes/3000000"
     process = await spawn(command, target, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await process.stdout.read(10)
         process._transport.get_pipe_transport(1).close()
         err = await process.stderr.read()
@@ -241,7 +247,7 @@ async def test_a_full_disk_ends_the_run(server, tmp_path, command):
     target = str(file) if command == "map" else f"{server.url}/json"
     with open("/dev/full", "wb") as full:  # noqa: ASYNC230,PTH123  it takes no time
         process = await spawn(command, target, stdout=full, stderr=asyncio.subprocess.PIPE)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             _, err = await process.communicate()
     assert process.returncode == 1
     assert b"No space left on device" in err

@@ -57,6 +57,23 @@ async def test_opens_at_the_first_request_and_closes_what_it_opened():
     assert caught.value.sent is False
 
 
+@pytest.mark.parametrize("lane", ["direct", "session"])
+async def test_a_client_that_nobody_closed_says_so_in_our_words(lane):
+    """Once, of a client and not of a session or a connector that its user never saw; its connections are closed."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with RawServer(KEPT) as server:
+        transport = AiohttpTransport(direct=lane == "direct")
+        assert await content(await transport.send(asked(server.url))) == b"ok"
+        left = [transport]
+        del transport
+        with pytest.warns(ResourceWarning, match="a client was not closed: leave it by `async with`") as warned:
+            left.clear()
+        await server.settled()
+    assert len(warned) == 1
+    assert [context["message"] for context in told] == [str(warned[0].message)]
+
+
 async def test_closing_before_the_first_request():
     """Nothing was opened, nothing is."""
     transport = AiohttpTransport()

@@ -155,13 +155,13 @@ async def test_ping(url):
     """It measures, also when nobody receives; messages that come meanwhile wait."""
     async with Client() as client, client.websocket(f"{url}/echo") as ws:
         await ws.send("a")
-        assert 0 < await ws.ping() < 5
+        assert await ws.ping() > 0
         assert await ws.receive() == "a"
         receiving = asyncio.create_task(ws.receive())
         await asyncio.sleep(0)
         with pytest.raises(RuntimeError, match="one task receives at a time"):
             await ws.receive()
-        assert 0 < await ws.ping() < 5
+        assert await ws.ping() > 0
         await ws.send("b")
         assert await receiving == "b"
         await ws.send("close 1000")

@@ -171,7 +171,7 @@ class Calling:
         self.wall = state.clock.wall
         self.random = state.random
         self.prepare = core.prepare
-        self.resting = Rests(self, core.settings.limits.concurrency)
+        self.resting = Rests(self)
         self._shared: dict[tuple[tuple[str, str], ...], CIMultiDictProxy[str]] = {}
 
     async def send(self, request: Request) -> Response:
@@ -179,6 +179,11 @@ class Calling:
         self._core.begin(request)
         answer: Response = await self._core.engine.send(request)
         return answer
+
+    @property
+    def concurrency(self) -> int | None:
+        """How many calls it makes at a time, for now; None is no bound."""
+        return self._core.settings.limits.concurrency
 
     def shared(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
         """These headers, or equal ones that another request has already: those of polls mostly are."""

@@ -27,6 +27,11 @@ class House(Protocol):
 
     deadlines: Deadlines
 
+    @property
+    def concurrency(self) -> int | None:
+        """How many calls it makes at a time, for now; None is no bound."""
+        ...
+
     def rests(self, rest: Rest, request: Request) -> None:
         """Let the closing of the client end this wait; raises `ClientClosed` where it is closed already."""
         ...
@@ -96,13 +101,12 @@ class Rests:
     Beginning, falling due and ending are O(1) each.
     """
 
-    __slots__ = ("_deadlines", "_doors", "_house", "_most")
+    __slots__ = ("_deadlines", "_doors", "_house")
 
-    def __init__(self, house: House, concurrency: int | None) -> None:
-        """Nobody waits; `concurrency` is how many calls the client makes at a time."""
+    def __init__(self, house: House) -> None:
+        """Nobody waits."""
         self._house = house
         self._deadlines = house.deadlines
-        self._most = None if concurrency is None else max(FEWEST, 2 * concurrency)
         self._doors: dict[str, Door] = {}
 
     def begin(self, request: Request, seconds: float) -> Rest:
@@ -124,10 +128,14 @@ class Rests:
         door = self._doors.get(origin)
         if door is None:
             door = self._doors[origin] = Door()
-        if self._most is None or door.out < self._most:
+        if self._has_room(door):
             self._let_out(rest, door)
         else:
             door.waiting.append(rest)
+
+    def _has_room(self, door: Door) -> bool:
+        width = self._house.concurrency
+        return width is None or door.out < max(FEWEST, 2 * width)
 
     def _let_out(self, rest: Rest, door: Door) -> None:
         door.out += 1
@@ -143,11 +151,10 @@ class Rests:
         if door is None:
             return
         door.out -= 1
-        while door.waiting:
+        while door.waiting and self._has_room(door):  # for one, or more where the limits were changed
             following = door.waiting.popleft()
             if not following.waiter.done():  # else it was cancelled, ended, or interrupted
                 self._let_out(following, door)
-                break
         if not door.out:
             del self._doors[rest.request.origin]
 

@@ -140,6 +140,8 @@ async def test_a_limit_is_told_from_a_cancel():
     """Whoever else cancelled the task as well wins."""
 
     class House:
+        concurrency = 1
+
         def __init__(self, deadlines):
             self.deadlines = deadlines
             self.inside: list[object] = []
@@ -152,7 +154,7 @@ async def test_a_limit_is_told_from_a_cancel():
 
     async with Client(URL, transport=MockTransport({})) as own:
         house = House(own._core.state.deadlines)
-        rests = Rests(house, 1)
+        rests = Rests(house)
 
         async def wait(seconds):
             limit = Limit(house.deadlines, seconds)

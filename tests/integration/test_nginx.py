@@ -38,6 +38,16 @@ async def aiohttp(root, _folder):
         yield url
 
 
+async def _listens(port):
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
 @asynccontextmanager
 async def nginx(root, folder):
     """The same of nginx."""
@@ -48,15 +58,9 @@ async def nginx(root, folder):
     configuration.write_text(CONFIGURATION.format(folder=folder, port=port, root=root))
     process = await asyncio.create_subprocess_exec(NGINX, "-c", configuration, stderr=subprocess.PIPE)
     try:
-        while process.returncode is None:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.01)
-            else:
-                writer.close()
-                await writer.wait_closed()
-                break
+        while not await _listens(port):
+            assert process.returncode is None, "nginx did not begin"
+            await asyncio.sleep(0.01)
         yield f"http://127.0.0.1:{port}"
     finally:
         if process.returncode is None:

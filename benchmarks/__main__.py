@@ -7,13 +7,14 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import handles, lasting, layers, memory, outage, peers, policies, politeness, report, session
+from benchmarks import handles, lasting, layers, memory, outage, peers, policies, politeness, polling, report, session
 
 if TYPE_CHECKING:
     from benchmarks.harness import Section
 
 BENCHMARKS: dict[str, Any] = {
-    module.NAME: module for module in (layers, policies, session, handles, lasting, memory, politeness, outage, peers)
+    module.NAME: module
+    for module in (layers, policies, session, handles, lasting, polling, memory, politeness, outage, peers)
 }
 
 

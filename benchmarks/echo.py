@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
-from benchmarks.harness import ROOT, Sample, loops, run_on
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from benchmarks.harness import Sample, loops, run_on
 
 
 async def _echo(request: web.Request) -> web.WebSocketResponse:
@@ -35,19 +29,6 @@ async def _serve() -> Sample:
     await asyncio.to_thread(sys.stdin.read)
     await runner.cleanup()
     return {}
-
-
-@contextmanager
-def echoing() -> Iterator[str]:
-    """The server's URL."""
-    command = [sys.executable, "-m", "benchmarks.echo"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}/"
-        finally:
-            process.stdin.close()
 
 
 if __name__ == "__main__":

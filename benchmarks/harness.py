@@ -11,13 +11,14 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = (
@@ -73,6 +74,19 @@ def in_child(module: str, spec: Mapping[str, Any]) -> Sample:
         raise RuntimeError(msg)
     sample: Sample = json.loads(done.stdout.splitlines()[-1])
     return sample
+
+
+@contextmanager
+def served(module: str) -> Iterator[int]:
+    """The port of a server in a process of its own, which prints it and serves until its stdin is closed."""
+    command = [sys.executable, "-m", module]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.stdin.close()
 
 
 def in_turns(module: str, variants: Mapping[str, Mapping[str, Any]], rounds: int) -> dict[str, list[Sample]]:

@@ -9,8 +9,7 @@ import aiohttp
 
 from asynchttp import Client
 from asynchttp.policy.sse import EventParser
-from benchmarks.echo import echoing
-from benchmarks.harness import Sample, Section, in_turns, loops, paired, run_on, typical
+from benchmarks.harness import Sample, Section, in_turns, loops, paired, run_on, served, typical
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -92,8 +91,8 @@ def run(shape: dict[str, int]) -> Section:
     events = in_turns(
         "benchmarks.lasting", {name: {"shape": name, "events": shape["events"]} for name in SHAPES}, rounds
     )
-    with echoing() as url:
-        spec = {"url": url, "messages": shape["messages"], "loop": loop}
+    with served("benchmarks.echo") as port:
+        spec = {"url": f"http://127.0.0.1:{port}/", "messages": shape["messages"], "loop": loop}
         echoes = in_turns("benchmarks.lasting", {name: {**spec, "client": name} for name in (THEIRS, OURS)}, rounds)
     ratio = paired(echoes[OURS], echoes[THEIRS], "us")
     rows = [[f"events, {name}", f"{typical(found, 'per_second'):,.0f} a second", ""] for name, found in events.items()]

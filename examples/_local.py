@@ -7,7 +7,7 @@ from aiohttp import web
 
 
 @asynccontextmanager
-async def serve(*routes: web.RouteDef) -> AsyncIterator[str]:
+async def serve(*routes: web.AbstractRouteDef) -> AsyncIterator[str]:
     """Serve `routes` on a free port, give the base URL, and stop at the end.
 
     A handler whose client goes away is cancelled: a loser of a race that sleeps would hold up the end for five seconds.

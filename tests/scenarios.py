@@ -476,4 +476,37 @@ def real_map(url):
     return Scenario(client, lambda: _walk(client.map(["/plain", "/reset", "/long"] * 2)))
 
 
-REAL = [real_get, real_retry, real_redirect, real_upload, real_form, real_stream, real_file, real_map]
+def real_websocket(url):
+    async def work():
+        async with client.websocket("/redirect-socket") as ws:
+            await ws.send("x")
+            return [message async for message in ws]
+
+    client = Client(url, limits=Limits(concurrency=1))
+    return Scenario(client, work)
+
+
+def real_websocket_again(url):
+    async def work():
+        reconnect = asynchttp.Reconnect(backoff=Backoff.constant(0.001))
+        async with client.websocket("/socket-lost", reconnect=reconnect, on_open=lambda ws: ws.send("x")) as ws:
+            return [await ws.receive() for _ in range(3)]
+
+    client = Client(url, limits=Limits(concurrency=1))
+    return Scenario(client, work)
+
+
+def real_websocket_refused(url):
+    async def work():
+        with contextlib.suppress(asynchttp.HTTPError):
+            async with client.websocket("/plain"):
+                pass
+
+    client = Client(url)
+    return Scenario(client, work)
+
+
+REAL = [
+    *(real_get, real_retry, real_redirect, real_upload, real_form, real_stream, real_file, real_map),
+    *(real_websocket, real_websocket_again, real_websocket_refused),
+]

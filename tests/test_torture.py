@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 
 import pytest
 
@@ -168,6 +170,19 @@ async def test_every_await_that_raises(scenario):
     await torture_by_errors(scenario)
 
 
+async def talk(connection, request):
+    """A WebSocket with one message, which then closes, or is lost."""
+    key = f"{request.header('Sec-WebSocket-Key')}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+    accept = base64.b64encode(hashlib.sha1(key.encode()).digest())
+    head = b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + accept
+    await connection.send(head + b"\r\n\r\n\x81\x01a")
+    if request.target == "/socket-lost":
+        await connection.rst()
+        return
+    await connection.send(b"\x88\x02\x03\xe8")
+    await connection.stall()
+
+
 async def by_path(connection):
     """A server: what is asked for says what is done."""
     while True:
@@ -175,8 +190,12 @@ async def by_path(connection):
         if request.target == "/reset":
             await connection.rst()
             return
-        if request.target == "/redirect":
-            await connection.send(answer(status=302, headers={"Location": "/long"}))
+        if request.target.startswith("/socket"):
+            await talk(connection, request)
+            return
+        if request.target.startswith("/redirect"):
+            where = "/socket" if request.target == "/redirect-socket" else "/long"
+            await connection.send(answer(status=302, headers={"Location": where}))
         else:
             await connection.send(answer(bytes(200_000) if request.target == "/long" else b"ok"))
 

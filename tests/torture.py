@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from asynchttp import Client
+    from asynchttp.faces.core import Core
 
 ENOUGH = 1000  # awaits; a scenario that never ends by itself has more
 
@@ -78,10 +79,16 @@ def cancels() -> int:
 def nothing_left(client: Client, *, rests: bool = False) -> None:
     """No slot, no waiter, no deadline, no call and no stream is left of what the client did."""
     core = client._core
+    _nothing_under_way(core)
+    if core.upgrading is not None:
+        _nothing_under_way(core.upgrading)
     admission = core.state.gate.admission
     assert (admission.running, admission.waiting) == (0, 0), "slots were left behind"
     assert rests or not admission.hosts, "hosts were left behind"
     assert rests or len(core.state.deadlines) == 0, "deadlines were left behind"
+
+
+def _nothing_under_way(core: Core) -> None:
     assert not core.engine.calls, "calls were left behind"
     assert not core.engine.streams, "streams were left behind"
     assert not core.engine._waiters, "waiters were left behind"

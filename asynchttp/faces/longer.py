@@ -12,6 +12,7 @@ from asynchttp.policy.page import check_rule
 from asynchttp.policy.token import unpack
 from asynchttp.streams.operation import Operation
 from asynchttp.streams.pages import Pages
+from asynchttp.streams.rests import Rests
 from asynchttp.values.body import StreamBody
 from asynchttp.values.checks import check_count
 from asynchttp.values.paths import check_path
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from asynchttp.faces.options import CallOptions
     from asynchttp.policy.page import Rule, Where
     from asynchttp.runtime.call import Call
-    from asynchttp.streams.operation import Rest
+    from asynchttp.streams.rests import Rest
     from asynchttp.values.response import Response
 
+_POLLING: Final = Polling()
+_SETS: Final = 64  # of headers that may be shared
 #: A poll asks; it has nothing of its own to say.
 _OF_A_CALL: Final = frozenset({"params", "content", "data", "files", "json", "idempotency_key"})
 
@@ -65,11 +68,12 @@ class Longer:
         policy = _polling(polling)
         seconds = "" if wait is None else f", wait={check_count('wait', wait)}"
         request = self._core.prepare(Request(method, url, **options))
+        calling = self._calling()
         if "Prefer" not in request.headers:
             headers = CIMultiDict(request.headers)
             headers["Prefer"] = f"respond-async{seconds}"
-            request.headers = CIMultiDictProxy(headers)
-        return await Operation(self._calling(), request, policy)._begin()
+            request.headers = calling.shared(CIMultiDictProxy(headers))
+        return await Operation(calling, request, policy)._begin()
 
     def resume(
         self,
@@ -167,12 +171,26 @@ class Calling:
         self.wall = state.clock.wall
         self.random = state.random
         self.prepare = core.prepare
+        self.resting = Rests(self)
+        self._shared: dict[tuple[tuple[str, str], ...], CIMultiDictProxy[str]] = {}
 
     async def send(self, request: Request) -> Response:
         """The answer to a call, its body read."""
         self._core.begin(request)
         answer: Response = await self._core.engine.send(request)
         return answer
+
+    @property
+    def concurrency(self) -> int | None:
+        """How many calls it makes at a time, for now; None is no bound."""
+        return self._core.settings.limits.concurrency
+
+    def shared(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
+        """These headers, or equal ones that another request has already: those of polls mostly are."""
+        shared = self._shared
+        if len(shared) >= _SETS:
+            shared.clear()
+        return shared.setdefault(tuple(headers.items()), headers)
 
     def rests(self, rest: Rest, request: Request) -> None:
         """Let the closing of the client end this wait."""
@@ -197,7 +215,7 @@ def _check_until(until: Any) -> None:
 
 def _polling(polling: Any) -> Polling:
     if polling is None:
-        return Polling()
+        return _POLLING
     if not isinstance(polling, Polling):
         msg = f"polling= must be asynchttp.Polling(...), not {polling!r}"
         raise TypeError(msg)

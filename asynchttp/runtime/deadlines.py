@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asynchttp.runtime.clock import Clock, Handle
 
 RESOLUTION = 0.05  # seconds
-_SWEEP = 1024  # buckets, at least, before those that are empty are looked for
+_SWEEP = 64  # buckets, at least, before those that are empty are looked for; a set that was full once stays large
 
 
 class Entry:

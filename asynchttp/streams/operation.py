@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, assert_never
+
+from yarl import URL
 
 from asynchttp.policy.followup import onward
 from asynchttp.policy.operation import Done, Failed, Fetch, Poll, Unclear, judge, started
 from asynchttp.policy.token import pack
-from asynchttp.runtime.deadlines import Guard
 from asynchttp.streams.hooks import check_hook, tell
+from asynchttp.streams.rests import Limit
 from asynchttp.values.checks import check_seconds
-from asynchttp.values.errors import CircuitOpen, ClientClosed, HTTPError, OperationFailed, TotalTimeout
+from asynchttp.values.errors import CircuitOpen, HTTPError, OperationFailed, TotalTimeout
 from asynchttp.values.masking import mask_url
-from asynchttp.values.url import same_origin
 
 if TYPE_CHECKING:
-    from yarl import URL
+    from multidict import CIMultiDictProxy
 
     from asynchttp.policy.operation import Monitor, Polling, Step
     from asynchttp.runtime.deadlines import Deadlines
     from asynchttp.streams.hooks import Hook
+    from asynchttp.streams.rests import Rest, Rests
     from asynchttp.values.request import Request
     from asynchttp.values.response import Response
 
@@ -32,6 +36,7 @@ class Caller(Protocol):
 
     sensitive: frozenset[str]
     deadlines: Deadlines
+    resting: Rests
 
     def wall(self) -> float:
         """The time of day."""
@@ -49,44 +54,9 @@ class Caller(Protocol):
         """The answer to a call, its body read."""
         ...
 
-    def rests(self, rest: Rest, request: Request) -> None:
-        """Let the closing of the client end this wait; raises `ClientClosed` where it is closed already."""
+    def shared(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
+        """These headers, or equal ones that another request has already."""
         ...
-
-    def rested(self, rest: Rest) -> None:
-        """The wait is over."""
-        ...
-
-
-class Rest:
-    """A wait between two polls, as the client that may close meanwhile sees it: a call without anything to it.
-
-    One future, and an entry among the client's deadlines: ten thousand of them are a few megabytes.
-    """
-
-    __slots__ = ("request", "task", "waiter")
-
-    def __init__(self, request: Request) -> None:
-        """The current task is about to wait."""
-        self.request = request
-        self.task = asyncio.current_task()
-        self.waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def guard(self) -> Self:
-        """What interrupts it."""
-        return self
-
-    def interrupt(self, _reason: object) -> None:
-        """The client closes."""
-        if not self.waiter.done():
-            msg = f"the client was closed between two polls [{self.request.method} {mask_url(self.request.url)}]"
-            self.waiter.set_exception(ClientClosed(msg, request=self.request))
-
-    def end(self) -> None:
-        """It is time."""
-        if not self.waiter.done():
-            self.waiter.set_result(None)
 
 
 class Operation:
@@ -103,7 +73,7 @@ class Operation:
     Attributes:
         state: the server's word for how it stands; "running" where it has none.
         polls: answers to polls so far.
-        response: the last answer.
+        response: the last answer; while the operation goes on, it is kept without its `attempts`.
     """
 
     __slots__ = (
@@ -118,6 +88,7 @@ class Operation:
         "_polling",
         "_request",
         "_resting",
+        "_retry",
         "_turn",
         "_vain",
         "polls",
@@ -132,9 +103,9 @@ class Operation:
         self.response: Response | None = None
         self._caller = caller
         self._polling = polling
-        self._home = (
-            request  # what began it, and what the last poll was, which may have lost its credentials on the way
-        )
+        self._home = request.origin  # where it was begun
+        self._retry = request.retry  # of all its calls but the polls
+        #: What began it, and then what is polled, which may have lost its credentials on the way.
         self._request = request
         self._monitor = monitor
         self._asked: float | None = None
@@ -144,14 +115,14 @@ class Operation:
         self._turn = asyncio.Lock()
         self._resting: Rest | None = None
         self._hooks: tuple[Hook, ...] = ()
+        if monitor is not None:
+            self._ask_at(monitor)
 
     async def _begin(self) -> Self:
         """Send the request that begins it."""
-        first = self._home
-        answer = self.response = await self._caller.send(first.replace())
-        # Polls share its headers, and its body is not kept for as long as they go on.
-        self._home = self._request = onward(first, first.url, sensitive=self._caller.sensitive)
+        answer = self.response = await self._caller.send(self._request.replace())
         await self._take(started(self._polling, answer, self._caller.wall()), answer)
+        self._keep(answer)
         return self
 
     # ── how it stands ────────────────────────────────────────────────────────
@@ -175,7 +146,7 @@ class Operation:
         """
         if self._monitor is None:
             raise RuntimeError("this operation was over at once, so there is nothing to resume; result() has it")
-        return pack(self._home.url, self._monitor)
+        return pack(URL(self._home), self._monitor)
 
     async def result(self, timeout: float | None = None, *, on_progress: Hook | None = None) -> Response:
         """The answer that is its result, as soon as it is over; again gives the same.
@@ -191,22 +162,33 @@ class Operation:
             HTTPError: what the last of too many polls in vain ended with. Asking again goes on, after this and the last.
         """
         hook = check_hook("on_progress", on_progress)
-        if check_seconds("timeout", timeout) is None or timeout is None:
-            return await self._wait(hook)
-        deadlines, task = self._caller.deadlines, asyncio.current_task()
-        assert task is not None
-        guard = Guard(task)
-        entry = deadlines.add(deadlines.now() + timeout, guard.interrupt, "total")
+        check_seconds("timeout", timeout)
+        limit = None if timeout is None else Limit(self._caller.deadlines, timeout)
+        if hook is not None:
+            self._hooks = (*self._hooks, hook)
         try:
-            return await self._wait(hook)
+            await self._turn.acquire()
+            try:
+                while not self._over:  # `_advance` without its frame: where ten thousand wait, this one is all there is
+                    rest = self._rest()
+                    try:
+                        await rest.waiter
+                        if not self._over:
+                            await self._poll()
+                    finally:
+                        self._rested(rest)
+            finally:
+                self._turn.release()
         except asyncio.CancelledError:
-            if guard.reason is None or not guard.release():
+            if timeout is None or limit is None or not limit.reached():
                 raise
             raise self._late(timeout) from None
         finally:
-            if guard.reason is not None:
-                guard.release()
-            deadlines.discard(entry)
+            if limit is not None:
+                limit.over()
+            if hook is not None:
+                self._forget(hook)
+        return self._outcome()
 
     def __aiter__(self) -> Self:
         """The answers to its polls."""
@@ -217,13 +199,15 @@ class Operation:
 
         Raises as `result`, but no `OperationFailed`.
         """
-        before = self.polls
+        before, answer = self.polls, None
         async with self._turn:
             while not self._over and self.polls == before:
-                await self._advance()
-        if self.polls == before or self.response is None:
+                answer = await self._advance()
+        if self._over or answer is None:
+            answer = self.response
+        if self.polls == before or answer is None:
             raise StopAsyncIteration
-        return self.response
+        return answer
 
     async def cancel(self) -> bool:
         """Ask the server to end it, by DELETE where it is polled; whether the server took that.
@@ -239,7 +223,8 @@ class Operation:
         monitor = self._monitor
         if self._over or monitor is None or not _offers_delete(self.response):
             return False
-        request = onward(self._home, monitor.url, method="DELETE", sensitive=self._caller.sensitive)
+        begun = self._request.replace(url=self._home, retry=self._retry)
+        request = onward(begun, monitor.url, method="DELETE", sensitive=self._caller.sensitive)
         answer = await self._caller.send(request)
         if answer.status in {404, 405, 410, 501}:
             return False
@@ -261,56 +246,95 @@ class Operation:
     def _done(self) -> bool:
         return self._over
 
-    async def _wait(self, hook: Hook | None) -> Response:
-        if hook is not None:
-            self._hooks = (*self._hooks, hook)
-        try:
-            async with self._turn:
-                while not self._over:
-                    await self._advance()
-        finally:
-            if hook is not None:
-                left = list(self._hooks)
-                left.remove(hook)
-                self._hooks = tuple(left)
+    def _forget(self, hook: Hook) -> None:
+        left = list(self._hooks)
+        left.remove(hook)
+        self._hooks = tuple(left)
+
+    def _outcome(self) -> Response:
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         assert self.response is not None
         return self.response
 
-    async def _advance(self) -> None:
-        """Wait, poll once, and take what it says."""
-        caller, monitor = self._caller, self._monitor
-        assert monitor is not None
+    async def _advance(self) -> Response | None:
+        """Wait, poll once, and take what it says; the answer, if one came."""
+        rest = self._rest()
+        try:
+            await rest.waiter
+            return None if self._over else await self._poll()
+        finally:
+            self._rested(rest)
+
+    def _rest(self) -> Rest:
+        """The wait before the next poll."""
+        seconds = 0.0
         # Without an answer there was no poll yet: what is resumed may be over by now.
         if self.response is not None or self._vain:
             number = self._vain or self.polls + 1
-            seconds = self._polling.wait(number, asked=self._asked, random=caller.random)
-            await self._rest(seconds)
-            if self._over:
-                return
-        request = onward(self._request, monitor.url, sensitive=caller.sensitive).replace(retry=None)
-        if not same_origin(self._request.url, monitor.url):  # what was dropped stays so
-            self._request = request.replace(retry=self._home.retry)
+            seconds = self._polling.wait(number, asked=self._asked, random=self._caller.random)
+        self._lighten()
+        self._resting = self._caller.resting.begin(self._request, seconds)
+        return self._resting
+
+    def _rested(self, rest: Rest) -> None:
+        self._resting = None
+        rest.over()
+
+    def _lighten(self) -> None:
+        """Forget what a URL notes of itself whenever it is looked at: it is larger than the URL."""
+        request, monitor = self._request, self._monitor
+        assert monitor is not None
+        assert request.origin  # noted by the request, and one object for all of that origin
+        url = copy.copy(request.url)
+        if monitor.url == request.url:
+            self._monitor = replace(monitor, url=url)
+        request.url = url
+
+    def _ask_at(self, monitor: Monitor) -> None:
+        """Let the next polls go to this place; what is dropped on the way there stays so."""
+        if monitor == self._monitor and self._request.retry is None:
+            return
+        request = onward(self._request, monitor.url, sensitive=self._caller.sensitive).replace(retry=None)
+        request.headers = self._caller.shared(request.headers)
+        self._monitor, self._request = monitor, request
+
+    async def _poll(self) -> Response | None:
+        caller, monitor = self._caller, self._monitor
+        assert monitor is not None
+        request = self._request.replace()
         try:
             answer = await caller.send(request)
         except HTTPError as error:
             if not (error.retryable or isinstance(error, CircuitOpen)):
                 raise
             self._failed(error, getattr(error, "probe_in", None))
-            return
+            return None
         if self._done():  # cancelled meanwhile
-            return
+            return None
         self.response = answer
         self.polls += 1
         await self._take(judge(self._polling, monitor, answer, caller.wall()), answer)
         for hook in self._hooks:
             await tell("on_progress", hook, self)
+        self._keep(answer, request)
+        return answer
+
+    def _keep(self, answer: Response, request: Request | None = None) -> None:
+        """Until the next answer comes, what is there of the last one costs memory in each operation that waits."""
+        if not self._over:
+            self.response = kept = copy.copy(answer)
+            kept.attempts = ()
+            if kept._request is request:
+                kept._request = self._request
 
     async def _take(self, step: Step, answer: Response) -> None:
         match step:
             case Poll(monitor=monitor, asked=asked, state=state):
-                self._monitor, self._asked, self.state, self._vain = monitor, asked, state, 0
+                self._ask_at(monitor)
+                self._asked, self._vain = asked, 0
+                if state != self.state:  # else the word that is there serves
+                    self.state = state
             case Fetch(url=url, state=state):
                 await self._fetch(url)
                 self.state, self._over = state, True
@@ -327,7 +351,8 @@ class Operation:
 
     async def _fetch(self, url: URL) -> None:
         """The result, from a place of its own; a failure leaves the operation as it was, to be asked for again."""
-        answer = await self._caller.send(onward(self._request, url, sensitive=self._caller.sensitive))
+        request = onward(self._request, url, sensitive=self._caller.sensitive)
+        answer = await self._caller.send(request.replace(retry=self._retry))
         if answer.status >= 400:
             raise answer.refusal()
         self.response = answer
@@ -350,20 +375,7 @@ class Operation:
     def _late(self, timeout: float) -> TotalTimeout:
         where = f"{self.url and mask_url(self.url)}, {self.polls} polls, state {self.state[:60]!a}"
         msg = f"timed out: the operation is not over after {timeout} s (total); {_GOES_ON} [{where}]"
-        return TotalTimeout(msg, request=self._home, elapsed=timeout, sent=True, limit=timeout, phase="wait")
-
-    async def _rest(self, seconds: float) -> None:
-        caller, deadlines = self._caller, self._caller.deadlines
-        rest = Rest(self._home)
-        caller.rests(rest, self._home)
-        self._resting = rest
-        entry = deadlines.add(deadlines.now() + seconds, Rest.end, rest)
-        try:
-            await rest.waiter
-        finally:
-            deadlines.discard(entry)
-            self._resting = None
-            caller.rested(rest)
+        return TotalTimeout(msg, request=self._request, elapsed=timeout, sent=True, limit=timeout, phase="wait")
 
 
 def _offers_delete(answer: Response | None) -> bool:

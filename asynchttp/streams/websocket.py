@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from asynchttp.streams.hooks import check_hook, tell
 from asynchttp.streams.messages import Messages
-from asynchttp.transports.upgrade import UPGRADE, Pong, Upgrade
+from asynchttp.transports.upgrade import BINARY, TEXT, UPGRADE, Pong, Upgrade
 from asynchttp.values.errors import (
     BodyTooLarge,
     ClientClosed,
@@ -106,9 +106,9 @@ class WebSocket(Messages):
             raise self._not_open()
         try:
             if isinstance(message, str):
-                await socket.send_text(message)
+                await socket.send_frame(message.encode(), TEXT)
             else:
-                await socket.send_bytes(_bytes(message))
+                await socket.send_frame(_bytes(message), BINARY)
         except socket.failures as error:
             raise self._not_open() from error
 

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
 
 
+#: Opcodes of the frames that are messages (RFC 6455, 5.6).
+TEXT: Final = 1
+BINARY: Final = 2
+
+
 class Upgrade(NamedTuple):
     """How a WebSocket is asked for.
 
@@ -62,12 +67,8 @@ class Socket(Protocol):
         """What a raw message that is none says; None where a ping was answered."""
         ...
 
-    def send_text(self, message: str) -> Awaitable[object]:
-        """Send text; waits while the peer takes no more."""
-        ...
-
-    def send_bytes(self, message: bytes) -> Awaitable[object]:
-        """Send bytes; waits while the peer takes no more."""
+    def send_frame(self, message: bytes, opcode: int) -> Awaitable[object]:
+        """Send a message, `TEXT` or `BINARY`; waits while the peer takes no more."""
         ...
 
     async def ping(self, payload: bytes) -> None:

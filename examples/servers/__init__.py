@@ -1,1 +1,1 @@
-"""Servers that the examples talk to, with aiohttp.web: ``python -m examples.servers.events`` runs one of them."""
+"""Servers that the examples talk to, with aiohttp.web, and one with hypercorn: ``python -m examples.servers.events`` runs one of them."""

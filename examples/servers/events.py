@@ -8,6 +8,11 @@ LAST = 10
 ONCE = 3  # events for each connection: who reads them learns to come back
 
 
+def event(number):
+    kind = "event: sale\n" if number % 4 == 0 else ""
+    return f'{kind}id: {number}\ndata: {{"eur": {100 - number}}}\n\n'.encode()
+
+
 async def prices(request):
     start = int(request.headers.get("Last-Event-ID", "0"))
     if start >= LAST:
@@ -16,8 +21,7 @@ async def prices(request):
     await answer.prepare(request)
     await answer.write(b"retry: 10\n\n")
     for number in range(start + 1, min(start + ONCE, LAST) + 1):
-        kind = "event: sale\n" if number % 4 == 0 else ""
-        await answer.write(f'{kind}id: {number}\ndata: {{"eur": {100 - number}}}\n\n'.encode())
+        await answer.write(event(number))
         await asyncio.sleep(0)
     return answer
 

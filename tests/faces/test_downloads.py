@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -25,13 +26,18 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("nothing_left")]
 DATA = random.Random(11).randbytes(400_000)
 STEP = 4_000
 ROOT = Path(__file__).parents[2]
-#: A download in a process of its own, which says how far it is, so that it can be killed there.
+#: A download in a process of its own, so that it can be killed; of two URLs or more, into a directory.
 SCRIPT = """
 import asyncio, sys, asynchttp
 
 async def main():
+    *urls, target = sys.argv[1:]
     async with asynchttp.Client() as client:
-        await client.download(sys.argv[1], sys.argv[2])
+        if len(urls) == 1:
+            await client.download(urls[0], target)
+        else:
+            async for _ in client.download_all(urls, target, concurrency=1):
+                pass
 
 asyncio.run(main())
 """
@@ -66,20 +72,31 @@ class Slow:
         return answer
 
 
-async def _killed_at(url, path, slow, part):
-    """Run the script until it has written what it got, and kill it."""
+def _sizes(folder):
+    """Those of the parts in it."""
+    for part in folder.glob(".*.part"):
+        with contextlib.suppress(FileNotFoundError):  # it has its name by now
+            yield part.stat().st_size
+
+
+async def _killed_at(urls, path, slow, folder, noted=0):
+    """Run the script until it has written what it got, and so many lines of its journal, and kill it."""
+    journal = folder / ".asynchttp-downloads.jsonl"
     slow.reached, slow.gone = asyncio.Event(), asyncio.Event()
     process = await asyncio.to_thread(
-        subprocess.Popen, [sys.executable, "-c", SCRIPT, url, str(path)], cwd=ROOT, stderr=subprocess.DEVNULL
+        subprocess.Popen, [sys.executable, "-c", SCRIPT, *urls, str(path)], cwd=ROOT, stderr=subprocess.DEVNULL
     )
     await asyncio.wait_for(slow.reached.wait(), 50)
-    while not part.exists() or part.stat().st_size < slow.until - STEP:
+    while not any(slow.until - STEP <= size <= slow.until for size in _sizes(folder)):
         await asyncio.sleep(0.001)  # what was sent is on its way
+    while noted and journal.read_text().count("\n") < noted:
+        await asyncio.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     await asyncio.to_thread(process.wait)
     slow.gone.set()
 
 
+@pytest.mark.timeout(300)  # ten processes begin one after another, on whatever is left of the machine
 async def test_killed_at_ten_points(tmp_path):
     """The right bytes, and at most 5 % of them twice; the target is never there in part."""
     slow, path = Slow(), tmp_path / "file"
@@ -87,7 +104,7 @@ async def test_killed_at_ten_points(tmp_path):
     async with serve(web.get("/file", slow.answer)) as url:
         for point in points:
             slow.until = point * STEP
-            await _killed_at(f"{url}/file", path, slow, tmp_path / ".file.part")
+            await _killed_at([f"{url}/file"], path, slow, tmp_path)
             assert not path.exists()
         slow.until = len(DATA)
         async with Client() as client:
@@ -97,6 +114,24 @@ async def test_killed_at_ten_points(tmp_path):
     assert slow.sent <= 1.05 * len(DATA)
     assert len(slow.asked) == 11
     assert [found.name for found in tmp_path.iterdir()] == ["file"]
+
+
+async def test_many_killed_and_begun_again(tmp_path):
+    """What was whole is not asked for again, what had begun goes on, and the rest comes."""
+    files = {name: Slow() for name in "abc"}
+    files["a"].until = files["c"].until = len(DATA)
+    files["b"].until = len(DATA) // 2
+    async with serve(*(web.get(f"/{name}", slow.answer) for name, slow in files.items())) as url:
+        urls = [f"{url}/{name}" for name in files]
+        await _killed_at(urls, tmp_path, files["b"], tmp_path, noted=1)
+        assert [(tmp_path / name).exists() for name in files] == [True, False, False]
+        files["b"].until = len(DATA)
+        async with Client() as client:
+            found = [result async for result in client.download_all(urls, tmp_path)]
+    assert all(result.ok for result in found)
+    assert [(tmp_path / name).read_bytes() for name in files] == [DATA] * 3
+    assert [len(slow.asked) for slow in files.values()] == [1, 2, 1]
+    assert sum(slow.sent for slow in files.values()) <= 1.05 * 3 * len(DATA)
 
 
 async def test_one_over_the_wire(tmp_path):

@@ -371,6 +371,10 @@ async def test_many_operations_share_one_timer(clock):
             await asyncio.sleep(0)
         assert len(timers) <= 3
         assert len(own._core.state.deadlines) == 1000
+        rests = [operation._resting for operation in operations]
+        await clock.sleep(59)
+        assert len(timers) <= 3 + 1  # and that of this sleep
+        assert all(rest is operation._resting for rest, operation in zip(rests, operations, strict=True))
         await asyncio.gather(*waiting)
         assert {operation.polls for operation in operations} == {1}
 

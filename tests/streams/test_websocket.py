@@ -26,6 +26,7 @@ from asynchttp import (
     StatusError,
 )
 from asynchttp.testing import MockTransport
+from examples._local import serve
 from tests.servers.raw import RawServer
 from tests.torture import _drive
 
@@ -151,17 +152,65 @@ async def test_the_handshake_is_a_call(url):
         assert caught.value.response.text == "later"
 
 
+async def test_a_server_that_sends_faster_than_it_is_read():
+    """It has to wait: what is here unread is bounded; all of it comes, in order."""
+    sent = 0
+
+    async def flood(conn):
+        nonlocal sent
+        for number in range(5000):
+            await conn.send(b"\x82\x7e\x10\x00" + b"%04d" % number * 1024)
+            sent += 1
+
+    async with RawServer(saying(then=flood)) as server, Client() as client, client.websocket(server.url) as ws:
+        before = -1
+        while sent != before:
+            before = sent
+            await asyncio.sleep(0.02)
+        held: Any = ws._socket
+        assert held._socket._reader._size < 2**20
+        assert sent < 5000  # 20 MiB in all
+        for number in range(5000):
+            message = await ws.receive()
+            assert message[:4] == b"%04d" % number
+
+
+async def test_a_server_that_does_not_read():
+    """Who sends waits, in `send`, and not in a queue without end."""
+    go, got = asyncio.Event(), 0
+
+    async def lazy(request):
+        nonlocal got
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await go.wait()
+        async for message in socket:
+            got += len(message.data)
+        return socket
+
+    async with serve(web.get("/", lazy)) as url, Client(url) as client, client.websocket("/") as ws:
+        sent, task = 0, asyncio.create_task(ws.send(bytes(2**16)))
+        while (await asyncio.wait([task], timeout=0.1))[0]:
+            sent += 2**16
+            assert sent < 2**28  # what the system holds between the two ends is less
+            task = asyncio.create_task(ws.send(bytes(2**16)))
+        go.set()
+        await task
+        await ws.aclose(timeout=60)
+    assert got == sent + 2**16
+
+
 async def test_ping(url):
     """It measures, also when nobody receives; messages that come meanwhile wait."""
     async with Client() as client, client.websocket(f"{url}/echo") as ws:
         await ws.send("a")
-        assert 0 < await ws.ping() < 5
+        assert await ws.ping() > 0
         assert await ws.receive() == "a"
         receiving = asyncio.create_task(ws.receive())
         await asyncio.sleep(0)
         with pytest.raises(RuntimeError, match="one task receives at a time"):
             await ws.receive()
-        assert 0 < await ws.ping() < 5
+        assert await ws.ping() > 0
         await ws.send("b")
         assert await receiving == "b"
         await ws.send("close 1000")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import WebSocketError
 from multidict import CIMultiDict
 
@@ -20,7 +22,7 @@ from asynchttp.transports.aiohttp.answer import FAILURES
 from asynchttp.transports.aiohttp.failures import masked, through, translate
 from asynchttp.transports.aiohttp.session import NO_AUTO_HEADERS, _answer, _bound, _without
 from asynchttp.transports.aiohttp.tunnel import Tunnel
-from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire
+from asynchttp.transports.aiohttp.wire import WIRE, AttemptWire, WatchedProtocol
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.transports.upgrade import Closed, Pong, Upgrade
 from asynchttp.values.errors import BodyTooLarge, HTTPError, ProtocolError, ReadTimeout
@@ -119,23 +121,34 @@ async def _only_101(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.Cli
     return answer
 
 
+def _unwatched(connection: Any) -> WatchedProtocol | None:
+    """Let frames come straight to aiohttp's protocol; what ours notes of an answer, nobody asks after a 101."""
+    protocol = getattr(connection, "protocol", None)
+    transport: Any = getattr(connection, "transport", None)
+    if not isinstance(protocol, WatchedProtocol) or not hasattr(transport, "set_protocol"):
+        return None
+    protocol.__dict__["data_received"] = MethodType(ResponseHandler.data_received, protocol)
+    transport.set_protocol(protocol)  # uvloop keeps the method that it found
+    return protocol
+
+
 class AiohttpSocket:
     """aiohttp's WebSocket as `Socket`. It holds at most what one read of 64 KiB and one message bring in, then the peer waits."""
 
     plain = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
     failures = (aiohttp.ClientError, OSError)
 
-    __slots__ = ("_socket", "_upgrade", "protocol", "read", "send_bytes", "send_text")
+    __slots__ = ("_socket", "_upgrade", "_watched", "protocol", "read", "send_frame")
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse[Any], upgrade: Upgrade) -> None:
         """Take over an open one."""
         self._socket = socket
         self._upgrade = upgrade
         self.protocol = socket.protocol
+        self._watched = _unwatched(getattr(socket, "_conn", None))
         # Without a frame of ours between: an echo is some 30 µs, and each frame costs a part of one.
         self.read = socket.receive
-        self.send_text = socket.send_str
-        self.send_bytes = socket.send_bytes
+        self.send_frame = getattr(socket, "_writer", socket).send_frame
 
     async def control(self, raw: Any) -> Pong | Closed | None:
         """What a raw message that is none says; None where a ping was answered."""
@@ -185,6 +198,8 @@ class AiohttpSocket:
             except TimeoutError:
                 pass
         self._socket._response.close()
+        if self._watched is not None:
+            self._watched.__dict__.pop("data_received", None)  # it refers to itself by that
 
     def __aiter__(self) -> Self:
         """Nothing: a WebSocket is no body."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
+from typing import Any
+
 import aiohttp
 import pytest
+import trustme
 from aiohttp import web
 
 from asynchttp import Client, ConnectError, StatusError
@@ -75,4 +79,58 @@ async def test_the_headers_of_a_session_stay_at_their_origin():
         assert server.requests[0].header("X-Api-Key") == "S3CRET"
     assert "x-api-key" not in headers
     assert headers["x-own"] == "1"
+    await runner.cleanup()
+
+
+@pytest.fixture(scope="module")
+def contexts():
+    """Those of a server and of a client that trusts it."""
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    return server, client
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_frames_come_without_a_detour(contexts, secure):
+    """Past what is noted of answers, under TLS too; nothing of that is left in the connection when it has ended."""
+
+    async def echo(request):
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(message.data * 20_000)
+        return socket
+
+    app = web.Application()
+    app.add_routes([web.get("/", echo)])
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=contexts[0] if secure else None).start()
+    url = f"{'wss' if secure else 'ws'}://127.0.0.1:{runner.addresses[0][1]}/"
+    async with Client(tls=contexts[1]) as client, client.websocket(url) as ws:
+        held: Any = ws._socket
+        connection = held._watched
+        before = connection.arrived
+        for _ in range(3):
+            await ws.send("ab" * 10)
+            assert await ws.receive() == "ab" * 200_000
+        assert connection.arrived == before
+        await ws.aclose()
+        assert "data_received" not in connection.__dict__
+    await runner.cleanup()
+
+
+async def test_a_connector_that_is_not_ours():
+    """There is nothing to go past."""
+    runner, url = await _serving()
+    async with (
+        aiohttp.ClientSession() as session,
+        Client(url, session=session) as client,
+        client.websocket("/") as ws,
+    ):
+        held: Any = ws._socket
+        assert held._watched is None
+        assert (await ws.receive_json())["upgrade"] == "websocket"
     await runner.cleanup()

@@ -8,15 +8,14 @@ From the outside in; a policy that is switched off is not in the list::
     coalesce             waits for an equal one                      once a hop
     retry                budget; nothing is held while it sleeps     once a hop
     limits               breaker asked, pauses, rates, a slot        once an attempt
-    hedge                another attempt beside a slow one           once an attempt
-    breaker              asked again; told of the outcome            once an attempt
-    adaptive             told how it went                            once an attempt
+    watch                once an attempt: the breaker is asked again, and told of the outcome; the adaptive limit
+                         is told how it went; hedging sends another beside a slow one
     cookies              those that the jar has for its URL          once an attempt
     attempt              its clock, its record, its body             once an attempt
     network_middlewares  the user's                                  once an attempt
     transport            bytes
 
-Where nothing else is on, `straight` takes the steps from exchange to attempt in one coroutine, as long as all goes well.
+As long as all goes well, `straight` takes the steps from exchange (from retry, behind coalesce) to attempt in one coroutine.
 """
 
 from __future__ import annotations
@@ -28,22 +27,21 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asynchttp.middleware.adaptive import AdaptiveLayer
 from asynchttp.middleware.attempt import PHASES, AttemptLayer
 from asynchttp.middleware.auth import Keyring, Signer
-from asynchttp.middleware.breaker import BreakerLayer, Circuits
+from asynchttp.middleware.breaker import Circuits
 from asynchttp.middleware.chain import wrap
 from asynchttp.middleware.coalesce import CoalesceLayer, Flights
 from asynchttp.middleware.cookies import CookieLayer
 from asynchttp.middleware.endings import closed, give_reason, note, overtake, reached
 from asynchttp.middleware.exchange import Exchange
-from asynchttp.middleware.hedge import HedgeLayer
 from asynchttp.middleware.limits import LimitsLayer
-from asynchttp.middleware.observe import Observe, Observers
+from asynchttp.middleware.observe import Count, Observe, Observers
 from asynchttp.middleware.pacing import Pacer
 from asynchttp.middleware.rate import door
 from asynchttp.middleware.retry import RetryLayer
-from asynchttp.middleware.straight import Straight
+from asynchttp.middleware.straight import OneHop, Straight
+from asynchttp.middleware.watch import WatchLayer, watcher_of
 from asynchttp.policy.admission import Group
 from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
@@ -157,8 +155,9 @@ class Engine:
     def link(self) -> None:
         """Put the layers together, or do so anew; calls that have begun go on through those that they began with."""
         layers, state = self._layers, self.state
-        observers = Observers(layers.observers if self._tally is None else (*layers.observers, self._tally))
+        observers = Observers(layers.observers)
         self._observe = Observe(observers, state.clock) if observers else None
+        self._count = None if self._tally is None else Count(self._tally)
         # A policy that is switched off is not in the list; calls choose by whether they retry and queue.
         self._limited = state.gate.admission.limited or layers.pacing is not None or state.circuits is not None
         self._free = [self._chain(layers, observers, retry=retry, limits=False) for retry in (False, True)]
@@ -167,55 +166,56 @@ class Engine:
     def count(self) -> Tally:
         """What is counted of calls and attempts; the first use begins to count, for calls that begin afterwards."""
         if self._tally is None:
-            self._tally = Tally(self.state.gate.host_of)
+            self._tally = Tally(self.state.gate.key)
             self.link()
         return self._tally
 
     def _chain(self, layers: Layers, observers: Observers, *, retry: bool, limits: bool) -> Handler:
-        state = self.state
+        state, tally = self.state, self._tally
         clock, deadlines = state.clock, state.deadlines
+        # Who tells of what is rare tells the tally, too; what happens to each attempt is counted without an event.
+        counted = observers if tally is None else Observers((*layers.observers, tally))
         handler: Handler = wrap(layers.network_middlewares, state.transport.send)
         # The user's middlewares get every answer with its body on the wire.
         whole = not layers.network_middlewares
-        attempt = AttemptLayer(handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies)
+        attempt = AttemptLayer(
+            handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies, tally=tally
+        )
         handler = attempt.handle
         cookies = None
         if state.cookies is not None:
             cookies = CookieLayer(handler, state.cookies)
             handler = cookies.handle
-        adaptive, circuits = state.gate.adaptive, state.circuits
-        if adaptive is not None:
-            handler = AdaptiveLayer(handler, adaptive, state.gate, clock, observers).handle
-        if circuits is not None:
-            circuits.join(state.gate)
-            handler = BreakerLayer(handler, circuits, state.gate, clock, observers).handle
-        hedging = None
-        if state.tails is not None:
-            hedging = HedgeLayer(handler, state.tails, state.gate, state.budget, clock, observers, deadlines)
-            handler = hedging.handle
+        watcher, hedging = watcher_of(state, clock, observers, counted)
+        if watcher is not None:
+            handler = WatchLayer(handler, watcher, state.gate.key).handle
         slots = repeat = None
         if limits:
             pacer = Pacer(layers.pacing, state.gate, clock, state.random, observers) if layers.pacing else None
-            slots = LimitsLayer(handler, state.gate, clock, deadlines, pacer, circuits)
+            slots = LimitsLayer(handler, state.gate, clock, deadlines, pacer, state.circuits)
             handler = slots.handle
         if hedging is not None:
             hedging.door = handler
         if retry:
-            repeat = RetryLayer(handler, state.budget, clock, state.random, observers)
+            repeat = RetryLayer(handler, state.budget, clock, state.random, counted)
             handler = repeat.handle
         if self.flights is not None:
-            handler = CoalesceLayer(handler, self.flights, state.gate, clock, observers).handle
+            if slots is not None:
+                handler = Straight(OneHop(handler), repeat, slots, watcher, cookies, attempt, state.term).handle
+            handler = CoalesceLayer(handler, self.flights, state.gate, clock, counted).handle
         signer = Signer(layers.auth, state.keyring, state.gate, clock)
         exchange = Exchange(handler, signer, layers.sensitive, observers, clock)
         handler = exchange.handle
-        more = (adaptive, circuits, hedging, self.flights)
-        if slots is not None and not layers.auth and all(layer is None for layer in more):
-            handler = Straight(exchange, repeat, slots, cookies, attempt, state.term).handle
+        if slots is not None and not layers.auth and self.flights is None:
+            handler = Straight(exchange, repeat, slots, watcher, cookies, attempt, state.term).handle
         return wrap(layers.middlewares, handler)
 
     def send(self, request: Request) -> Awaitable[Any]:
         """The answer to one call; ends within `total`, and with `ClientClosed` when the engine is closed."""
-        return self._send(request) if self._observe is None else self._observe.handle(request, self._send)
+        if self._observe is None:
+            return self._send(request) if self._count is None else self._count.handle(request, self._send)
+        counted = self._send if self._count is None else functools.partial(self._count.handle, send=self._send)
+        return self._observe.handle(request, counted)
 
     async def _send(self, request: Request) -> Any:  # noqa: PLR0912  what most calls need is told apart here, without a call
         call: Call = request._call

@@ -17,101 +17,158 @@ from asynchttp.values.events import HedgeStarted
 from asynchttp.values.response import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable
+    from typing import TypeAlias
+
     from asynchttp.middleware.observe import Observers
     from asynchttp.policy.budget import Budget
-    from asynchttp.policy.hedge import Tails
+    from asynchttp.policy.hedge import Tail, Tails
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.runtime.deadlines import Deadlines, Entry
-    from asynchttp.runtime.gate import Gate
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
 
-RESOLUTION: Final = 0.001  # seconds that a hedge may come too late
-_NONE: Final[list[Any]] = []  # the races of an attempt that has none; never changed
+    Running: TypeAlias = dict[Request, "HedgeWatch"]
+
+RESOLUTION: Final = 0.001  # seconds that a hedge may come too late, or
+SHARE: Final = 1 / 512  # of its delay, if that is more; so at most so many watches stand for one origin
 LOST: Final = "lost to another attempt"  # the `reason` of an attempt that was hedged, or a hedge, in vain
 
 
-class HedgeLayer:
-    """Stands inside the limits, so that waiting in the queue is not taken for a slow answer.
+class HedgeWatch:
+    """Looks on inside the limits, so that waiting in the queue is not taken for a slow answer.
 
     The attempt that has its slot runs in the task of the call; a hedge gets a task, and a slot of its own by `door`, which
-    leads from before the queue to this layer again. An attempt that is not slow costs a deadline that is discarded.
+    leads from before the queue to this one again. Attempts of one origin that begin within a millisecond have one deadline
+    together, so that one that is not slow costs an entry in a dict that is taken out again. Whatever ends the attempt,
+    cancelling it too, ends those beside it.
     """
 
-    __slots__ = ("_budget", "_clock", "_deadlines", "_key", "_next", "_now", "_observers", "_racing", "_tails", "door")
+    __slots__ = (
+        "_budget",
+        "_clock",
+        "_deadlines",
+        "_fixed",
+        "_known",
+        "_now",
+        "_observers",
+        "_races",
+        "_racing",
+        "_tails",
+        "door",
+    )
 
     def __init__(
         self,
-        handler: Handler,
         tails: Tails,
-        gate: Gate,
         budget: Budget | None,
         clock: Clock,
         observers: Observers,
         deadlines: Deadlines,
     ) -> None:
-        """Wrap `handler`."""
-        self._next = handler
-        self.door: Handler = handler
+        """Know what tails know; `door` has to be set before an attempt is slow."""
+        self.door: Handler
         self._tails = tails
-        self._key = gate.key
+        self._fixed = tails.fixed
+        self._known = tails.known
         self._budget = budget
         self._clock = clock
         self._now = clock.now
         self._observers = observers
-        self._deadlines = deadlines.beside(RESOLUTION)
+        self._deadlines = deadlines.beside(RESOLUTION / 2)
         self._racing: set[Call] = set()  # the branches that are hedges: they are not hedged themselves
+        self._races: dict[Request, _Race] = {}  # of the attempts that were slow
 
-    async def handle(self, request: Request) -> Any:
-        """One attempt, and those beside it. Cancelling it, and whatever else ends it, ends all of them."""
-        key = request.origin if self._key is None else self._key(request)
-        delay = self._tails.delay(key)
-        started = self._now()
-        entry, races = None, _NONE
-        if delay is not None and self._may(request):
-            races = []
-            entry = self._deadlines.add(started + delay, self._slow, (request, delay, races))
-        try:
-            answer = await self._next(request)
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError | builtins.TimeoutError):
-                now = self._now()
-                self._tails.lost(key, now - started, now)
-            if entry is not None:
-                self._deadlines.discard(entry)
-            if not races:
-                raise
-            return await races[0].over(None, error)
-        now = self._now()
-        self._tails.answered(key, now - started, now)
-        if entry is not None:
-            self._deadlines.discard(entry)
-        return await races[0].over(answer, None) if races else answer
+    def begin(self, request: Request, call: Call, key: Hashable) -> tuple[int, float, Tail, Running | None]:
+        """Where the record of the attempt will be, its start, what is known, and among whom it runs if it may be hedged."""
+        read = self._now
+        started = read()
+        tail = self._fixed
+        if tail is None:
+            tail = self._known.get(key)
+            if tail is None or started > tail.stale:
+                tail = self._tails.of(key, started)
+        running = None
+        if tail.delay is not None and self._may(request, call):
+            watch = tail.watch
+            if watch is None or started >= watch.ends:
+                watch = self._watch(tail, tail.delay, started)
+            running = watch.running
+            running[request] = self
+        return len(call.attempts), started, tail, running
 
-    def _may(self, request: Request) -> bool:
+    def answered(self, request: Request, call: Call, _key: Hashable, token: Any, _answer: Any) -> _Race | None:
+        """How long it took counts; the race that has begun, if one has."""
+        own, started, tail, running = token
+        attempt = call.attempts[own]
+        seconds = attempt.elapsed
+        # One that was sent again on another connection has a record for each.
+        tail.answered(self._now() - started if seconds is None or attempt.error is not None else seconds)
+        if running is None or running.pop(request, None) is not None:
+            return None
+        return self._races.pop(request, None)
+
+    def failed(self, request: Request, _call: Call, _key: Hashable, token: Any, error: BaseException) -> _Race | None:
+        """It would have taken longer, if it was cancelled or its clock ran out."""
+        _, started, tail, running = token
+        if isinstance(error, asyncio.CancelledError | builtins.TimeoutError):
+            tail.lost(self._now() - started)
+        if running is None or running.pop(request, None) is not None:
+            return None
+        return self._races.pop(request, None)
+
+    def _may(self, request: Request, call: Call) -> bool:
         """Whether this attempt is hedged if it is slow."""
-        call: Call = request._call
         retry = call.retry
         if call.streaming or call.watch is not None or (self._racing and call in self._racing):
             return False
-        if retry is not None and call.retries + 1 >= retry.attempts:
-            return False
-        return hedgeable(request, IDEMPOTENT if retry is None else retry.methods)
+        methods: Collection[str] = IDEMPOTENT
+        if retry is not None:
+            if call.retries + 1 >= retry.attempts:
+                return False
+            methods = retry.methods
+        if request.body is None and request.into is None and request.method in methods:  # what nearly all are
+            return True
+        return hedgeable(request, methods)
 
-    def _slow(self, attempt: tuple[Request, float, list[_Race]]) -> None:
-        """An attempt takes longer than its delay: a race begins."""
-        request, delay, races = attempt
-        race = _Race(self, request, delay)
+    def _watch(self, tail: Tail, delay: float, now: float) -> _Watch:
+        """Watch the attempts that begin from now on, for a moment; those before that have all ended need it no more."""
+        watch = tail.watch
+        if watch is not None and not watch.running:
+            self._deadlines.discard(watch.entry)
+        ends = now + max(RESOLUTION / 2, delay * SHARE)
+        running: Running = {}
+        watch = tail.watch = _Watch(ends, running, self._deadlines.add(ends + delay, _slow, (delay, running)))
+        return watch
+
+
+class _Watch:
+    """Attempts of one origin that began at about the same time, and have not ended, each with the layer that sent it."""
+
+    __slots__ = ("ends", "entry", "running")
+
+    def __init__(self, ends: float, running: Running, entry: Entry) -> None:
+        self.ends = ends  # for those that begin
+        self.running = running
+        self.entry = entry
+
+
+def _slow(watched: tuple[float, Running]) -> None:
+    """These take longer than their delay: for each a race begins, if the budget lets it."""
+    delay, running = watched
+    while running:
+        request, layer = running.popitem()
+        race = _Race(layer, request, delay)
         race.hedge()
         if race.tasks is not None:
-            races.append(race)
+            layer._races[request] = race
 
 
 class _Race:
     """An attempt that is slow, and the hedges that run beside it."""
 
-    def __init__(self, layer: HedgeLayer, request: Request, delay: float) -> None:
+    def __init__(self, layer: HedgeWatch, request: Request, delay: float) -> None:
         self._layer = layer
         self._request = request
         self._call: Call = request._call
@@ -119,6 +176,7 @@ class _Race:
         self._guard: Guard | None = None
         self._winner: Any = None
         self.tasks: set[asyncio.Task[None]] | None = None  # None: there was no hedge
+        self.sent: set[asyncio.Task[None]] = set()
         self.drawn = 0
         self._next: Entry | None = None
 
@@ -148,8 +206,7 @@ class _Race:
         task = asyncio.current_task()
         assert task is not None
         branch = call.branch(task)
-        if layer._budget is not None:
-            branch.toll = functools.partial(self._draw, layer._budget)
+        branch.toll = functools.partial(self._let_in, task)
         layer._racing.add(branch)
         try:
             answer = await layer.door(attach(self._request.replace(), branch))
@@ -165,7 +222,12 @@ class _Race:
         else:
             await _drop(answer)
 
-    def _draw(self, budget: Budget) -> bool:
+    def _let_in(self, task: asyncio.Task[None]) -> bool:
+        """A hedge has its slot, and is sent if the budget pays for it."""
+        self.sent.add(task)
+        budget = self._layer._budget
+        if budget is None:
+            return True
         price = budget.settings.retry_cost
         granted = budget.draw(self._request.origin, price, self._layer._clock.now())
         if granted:
@@ -213,16 +275,17 @@ class _Race:
         return None if guard is None or guard.reason is None else guard.release()
 
     async def _rest(self) -> None:
-        """Wait for a hedge that wins, or for the last to end."""
-        running = {task for task in self.tasks or () if not task.done()}
+        """Wait for a hedge that wins, or for the last to end; not for one in the queue, since what it waits for may be our slot."""
+        running = {task for task in self.sent if not task.done()}
         while running and self._winner is None:
             _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
 
     async def _end(self) -> None:
-        """Cancel whoever still runs, and wait until the connections are closed."""
+        """Cancel whoever still runs, and wait until the connections are closed; who was not sent was no retry."""
         running = [task for task in self.tasks or () if not task.done()]
         for task in running:
             task.cancel()
+        self._call.retries -= len((self.tasks or set()) - self.sent)
         if running:
             await asyncio.wait(running)
 

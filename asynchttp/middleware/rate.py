@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from asynchttp.policy.adaptive import Adaptive
 from asynchttp.policy.admission import Admission
+from asynchttp.policy.limits import Limits
 from asynchttp.policy.pacing import Pace
 from asynchttp.policy.rate import Rates, as_rates
 from asynchttp.runtime.gate import Gate, wake
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Collection, Hashable, Sequence
 
     from asynchttp.policy.admission import Ticket
-    from asynchttp.policy.limits import Limits
+    from asynchttp.policy.rate import RateLimit
     from asynchttp.runtime.clock import Clock, Handle
 
 _ALL: Final = object()  # the key of the timer of all hosts
@@ -32,7 +33,7 @@ class Keeper:
     Every step is O(number of rates), and O(log n) for the timer of a host that is shut.
     """
 
-    __slots__ = ("__weakref__", "_admission", "_clock", "_family", "_now", "_rates", "_timers", "pace")
+    __slots__ = ("__weakref__", "_admission", "_clock", "_family", "_now", "_rates", "_timers", "heeds", "pace")
 
     def __init__(self, admission: Admission, rates: Rates | None, clock: Clock) -> None:
         """Keep the door of `admission`, from now on if there are rates."""
@@ -42,6 +43,8 @@ class Keeper:
         self._now = clock.now
         self._timers: dict[object, Handle] = {}
         self.pace = Pace()
+        #: What servers asked for; empty while none of them asks for anything.
+        self.heeds: Collection[Hashable] = self.pace.origins
         self._family: weakref.WeakSet[Keeper] = weakref.WeakSet([self])
         self._watch()
 
@@ -50,9 +53,21 @@ class Keeper:
         """What is counted against the rates of the user, if there are any."""
         return self._rates
 
+    def rerate(self, client: Sequence[RateLimit], host: Sequence[RateLimit]) -> None:
+        """Keep other rates from now on; whoever waits for the old ones is asked anew; O(hosts)."""
+        now = self._now()
+        if not client and not host:
+            self._rates = None
+        else:
+            self._rates = Rates(client, host) if self._rates is None else self._rates.change(client, host, now)
+        self._watch()
+        for key in list(self._timers):
+            self._arm(key, now)
+
     def join(self, other: Keeper) -> None:
         """Heed what servers said to `other`, too: the queue of a client that came from its, with limits of its own."""
         self.pace = other.pace
+        self.heeds = self.pace.origins
         self._family = other._family
         self._family.add(self)
         self._watch()
@@ -66,13 +81,14 @@ class Keeper:
 
     def _watch(self) -> None:
         """Be asked about every ticket, or about none, as far as there is anything to say."""
-        needed = self._rates is not None or self.pace.origins
+        needed = self._rates is not None or self.heeds
         self._admission.meter = self if needed else None
 
     def passes(self, ticket: Ticket) -> bool:
         """Whether a ticket that there is room for goes now; if not, what it waits for is shut."""
-        now, rates = self._now(), self._rates
-        if self.pace.origins:
+        read, rates = self._now, self._rates
+        now = read()
+        if self.heeds:
             paused = self.pace.enter(ticket.key, ticket, now)
             if paused is not None:
                 self._shut(ticket.key, paused.until)
@@ -98,7 +114,7 @@ class Keeper:
 
     def left(self, ticket: Ticket) -> None:
         """A ticket that was the first after a pause, and brought no answer, lets another be it."""
-        if self.pace.origins and self.pace.left(ticket.key, ticket):
+        if self.pace.left(ticket.key, ticket):
             self._arm(ticket.key, self._clock.now())
 
     def _reopen(self, key: Hashable) -> None:
@@ -134,11 +150,25 @@ class Keeper:
 
 def door(limits: Limits, clock: Clock) -> Gate:
     """The gate that `limits` ask for, and its keeper."""
-    adaptive = None if limits.adaptive is None else Adaptive(limits.adaptive, limits.per_host)
-    admission = Admission(limits.concurrency, limits.per_host, None if adaptive is None else adaptive.limit)
-    gate = Gate(admission, limits.key)
-    gate.adaptive = adaptive
-    gate.max_queue = limits.max_queue
-    client, host = as_rates("rate", limits.rate), as_rates("per_host_rate", limits.per_host_rate)
-    gate.keeper = Keeper(admission, Rates(client, host) if client or host else None, clock)
+    gate = Gate(Admission(), limits.key)
+    gate.keeper = Keeper(gate.admission, None, clock)
+    refit(gate, Limits(concurrency=None, key=limits.key), limits)
     return gate
+
+
+def refit(gate: Gate, old: Limits, new: Limits) -> None:
+    """Let other limits hold from now on, all but `key`, by which tickets were sorted; O(hosts). What runs goes on.
+
+    What an origin is known to bear is kept within the new bounds. What was sent counts against the new rates, too.
+    """
+    gate.max_queue = new.max_queue
+    if new.adaptive is None:
+        gate.adaptive = None
+    elif gate.adaptive is None:
+        gate.adaptive = Adaptive(new.adaptive, new.per_host)
+    else:
+        gate.adaptive.change(new.adaptive, new.per_host)
+    if (new.rate, new.per_host_rate) != (old.rate, old.per_host_rate):
+        gate.keeper.rerate(as_rates("rate", new.rate), as_rates("per_host_rate", new.per_host_rate))
+    limit_of = None if gate.adaptive is None else gate.adaptive.limit
+    wake(gate.admission.resize(new.concurrency, new.per_host, limit_of))

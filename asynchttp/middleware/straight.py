@@ -1,8 +1,8 @@
-"""The way that most calls go: through four layers in one coroutine, while none of them has anything to do about it.
+"""The way that most calls go: through five layers in one coroutine, while none of them has anything to do about it.
 
-`exchange`, `retry`, `limits` and `attempt` wrap one another, a coroutine each. Where nothing between them is switched on, the
-first attempt of a call takes this way instead: the same steps in the same order, and the layers' own functions wherever
-one of them has to act. What comes of it is what would have come through the layers; tests hold one against the other.
+`exchange`, `retry`, `limits`, `watch` and `attempt` wrap one another, a coroutine each. The first attempt of a call takes this
+way instead: the same steps in the same order, and the layers' own functions wherever one of them has to act. What comes of
+it is what would have come through the layers; tests hold one against the other.
 
 What goes on from here is theirs again: another attempt (`retry`), another hop (`exchange`), and every attempt of a call
 that comes a second time.
@@ -14,6 +14,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.middleware.attempt import refused_to_wait, unexpecting
+from asynchttp.middleware.breaker import RefusedError
 from asynchttp.middleware.cookies import SET_COOKIE
 from asynchttp.policy.admission import Ticket
 from asynchttp.runtime.deadlines import ATTEMPT
@@ -23,14 +24,32 @@ from asynchttp.values.result import Attempt
 from asynchttp.values.unset import UNSET
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable
+
     from asynchttp.middleware.attempt import AttemptLayer
     from asynchttp.middleware.cookies import CookieLayer
     from asynchttp.middleware.exchange import Exchange
     from asynchttp.middleware.limits import LimitsLayer
     from asynchttp.middleware.retry import RetryLayer
+    from asynchttp.middleware.watch import Verdict, Watcher
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.deadlines import Term
+    from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
+
+
+class OneHop:
+    """Stands in for the exchange where another layer stands between it and the rest: one hop, by the layers or straight."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handler: Handler) -> None:
+        """Go by `handler` where it does not go straight."""
+        self.handle = handler
+
+    async def go_on(self, _request: Request, answer: Any) -> Any:
+        """What follows a hop is not decided here."""
+        return answer
 
 
 class Straight:
@@ -47,6 +66,7 @@ class Straight:
         "_deadlines",
         "_exchange",
         "_gate",
+        "_heard",
         "_jar",
         "_key",
         "_limits",
@@ -54,17 +74,20 @@ class Straight:
         "_now",
         "_observed",
         "_pacer",
+        "_resting",
         "_retry",
         "_room",
         "_spares",
         "_term",
+        "_watcher",
     )
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: Exchange | OneHop,
         retry: RetryLayer | None,
         limits: LimitsLayer,
+        watcher: Watcher | None,
         cookies: CookieLayer | None,
         attempt: AttemptLayer,
         term: Term,
@@ -82,10 +105,14 @@ class Straight:
         self._admission = limits._admission
         self._key = limits._key
         self._pacer = limits._pacer
+        self._watcher = watcher
+        #: The hosts whose circuits are not closed: while there are any, all go by the layers.
+        self._resting: Collection[Hashable] = () if limits._breaker is None else limits._breaker.resting
         self._cookies = cookies
         self._jar = attempt._jar
         self._attempt = attempt
         self._room = attempt._room
+        self._heard = attempt._heard
         self._observed = attempt._observers is not None
         self._deadlines = attempt._deadlines
         self._now = attempt._clock.now
@@ -102,6 +129,7 @@ class Straight:
             request.auth is not UNSET
             or "@" in request.url.raw_authority
             or call.attempts
+            or self._resting
             or (ticket is not None and ticket.key != key)
         ):
             return await self._exchange.handle(request)
@@ -114,11 +142,13 @@ class Straight:
         else:
             call.ticket = None  # a fan-out waited for this slot
         again = False
-        pacer = self._pacer
+        pacer, watcher, token = self._pacer, self._watcher, None
         answer: Any
         try:
             if pacer is not None and pacer.origins:
                 pacer.check(request, key)
+            if watcher is not None:
+                token = watcher.begin(request, call, key)
             # retry
             call.spares = self._spares
             # cookies
@@ -152,11 +182,11 @@ class Straight:
                     answer = await self._attempt._take(sent, answer, call, attempt)
             except BaseException as error:
                 term.running.pop(guard, None)
-                failure = self._attempt._failed(error, sent, call, attempt, entry)
-                if failure is error:
+                became = self._attempt._failed(error, sent, call, attempt, entry)
+                if became is error:
                     raise
-                if failure is not None:
-                    raise failure from None
+                if became is not None:
+                    raise became from None
                 again = True
             else:
                 term.running.pop(guard, None)
@@ -165,7 +195,7 @@ class Straight:
                     answer._request = sent
                 wire = call.wire
                 if (
-                    self._observed
+                    self._heard
                     or entry is not None
                     or guard.reason is not None
                     or (wire is not None and attempt.connection is None)
@@ -178,29 +208,71 @@ class Straight:
                     again = True
             if again:
                 answer = await self._attempt.handle(sent)
+            if watcher is not None:
+                seen, token = token, None
+                verdict = watcher.answered(request, call, key, seen, answer)
+                if verdict is not None:
+                    answer = await verdict.over(answer, None)
             if pacer is not None and (pacer.origins or answer.status == 429 or pacer.signed(answer.headers)):
                 pacer.heed(request, ticket, answer)
         except BaseException as error:
-            self._gate.leave(ticket)
-            if self._retry is None or not isinstance(error, HTTPError):
-                raise
-            # What follows is not done here in the `except`: later errors would name this one as their context.
-            answer = error
+            verdict = None if token is None else watcher.failed(request, call, key, token, error)  # type: ignore[union-attr]
+            if verdict is None:
+                self._gate.leave(ticket)
+                final = self._retry is None or not isinstance(error, HTTPError)
+                if final and not isinstance(error, RefusedError):
+                    raise
+            failure = error
         else:
-            if isinstance(answer, Response):
+            if isinstance(answer, Response):  # as `_release`
                 for admitted in self._admission.leave(ticket):
                     admitted.wake(admitted)
             else:
-                answer.on_close(functools.partial(self._gate.leave, ticket))
+                self._release(ticket, answer)
             if answer.status < 300:
                 retry = call.retry
                 if retry is None:
                     return answer
                 if answer.status not in retry.statuses and retry.should_retry is None:
                     if self._budget is not None:
-                        self._budget.succeeded(key if self._key is None else request.origin, 0, started)
+                        self._budget.succeeded(key if self._key is None else request.origin, 0, call.started)
                     return answer
-        return await self._go_on(request, answer)
+            return await self._go_on(request, answer)
+        # Not in the `except`: what comes later would name this error as its context.
+        try:
+            return await self._ended(request, ticket, verdict, failure)
+        finally:
+            del failure  # its traceback holds this frame
+
+    def _release(self, ticket: Ticket, answer: Any) -> None:
+        """Give the slot back, or let the body do so."""
+        if isinstance(answer, Response):
+            for admitted in self._admission.leave(ticket):
+                admitted.wake(admitted)
+        else:
+            answer.on_close(functools.partial(self._gate.leave, ticket))
+
+    async def _ended(self, request: Request, ticket: Ticket, verdict: Verdict | None, error: BaseException) -> Any:
+        """What follows an attempt that ended with an error."""
+        came: Any = error
+        try:
+            if isinstance(error, RefusedError):  # a circuit has opened while it queued: the limits know what to do
+                return await self._exchange.handle(request)
+            if verdict is not None:
+                try:
+                    came = await verdict.over(None, error)
+                    if self._pacer is not None:
+                        self._pacer.hear(request, ticket, came)
+                except BaseException as last:
+                    self._gate.leave(ticket)
+                    if self._retry is None or not isinstance(last, HTTPError):
+                        raise
+                    came = last
+                else:
+                    self._release(ticket, came)
+            return await self._go_on(request, came)
+        finally:
+            del came, error  # their tracebacks hold this frame
 
     async def _go_on(self, request: Request, came: Any) -> Any:
         """What follows an attempt, if anything does: others, or the next hop."""

@@ -41,6 +41,7 @@ TABLE: Final[dict[State, dict[str, State]]] = {
 
 BUCKETS: Final = 10  # of the sliding window: an outcome is forgotten between 90 % and 100 % of `window` after it came
 GROWTH: Final = 2.0  # of the cooldown, with each probe that fails
+_NEVER: Final = float("-inf")
 LONGEST: Final = 60.0  # seconds that a cooldown grows to, so that an origin that recovers is found within a minute
 
 
@@ -92,11 +93,12 @@ class CircuitBreaker:
 class Permit:
     """The right to send one attempt; `probe` says that the circuit hangs on it. It goes back by `Breaker.settle`."""
 
-    __slots__ = ("epoch", "key", "probe")
+    __slots__ = ("circuit", "epoch", "key", "probe")
 
-    def __init__(self, key: Hashable, epoch: int, probe: bool = False) -> None:
+    def __init__(self, key: Hashable, circuit: _Circuit, epoch: int, probe: bool = False) -> None:
         """Belong to one epoch of a circuit: the time between two transitions."""
         self.key = key
+        self.circuit = circuit
         self.epoch = epoch
         self.probe = probe
 
@@ -125,54 +127,70 @@ def judge(error: BaseException) -> Verdict:
 
 
 class _Circuit:
-    """One origin: its state, and the outcomes in the window, as [bucket, outcomes, failures]."""
+    """One origin: its state, and the outcomes in the window, as [bucket, outcomes, failures].
 
-    __slots__ = ("buckets", "due", "failures", "outcomes", "permit", "state", "trips", "used")
+    `ends` is when the last bucket is over; `good` are successes since it began that are not yet among its outcomes.
+    """
+
+    __slots__ = ("buckets", "due", "ends", "failures", "good", "key", "outcomes", "permit", "state", "trips", "used")
 
     def __init__(self, key: Hashable, now: float) -> None:
+        self.key = key
         self.state: State = "closed"
-        self.permit = Permit(key, 0)
+        #: The one that is valid now; None once the circuit is forgotten.
+        self.permit: Permit | None = Permit(key, self, 0)
         self.due = 0.0
         self.trips = 0
         self.used = now
-        self.outcomes = self.failures = 0
+        self.outcomes = self.failures = self.good = 0
+        self.ends = _NEVER
         self.buckets: deque[list[int]] = deque()
 
     def move(self, event: str) -> Change:
         """Take a transition of the table; every permit that is out loses its meaning."""
         old, self.state = self.state, TABLE[self.state][event]
-        key = self.permit.key
-        self.permit = Permit(key, self.permit.epoch + 1, probe=self.state == "half-open")
-        self.outcomes = self.failures = 0
+        epoch = 0 if self.permit is None else self.permit.epoch + 1
+        self.permit = Permit(self.key, self, epoch, probe=self.state == "half-open")
+        self.outcomes = self.failures = self.good = 0
+        self.ends = _NEVER
         self.buckets.clear()
-        return Change(key, old, self.state, self.due if self.state == "open" else None)
+        return Change(self.key, old, self.state, self.due if self.state == "open" else None)
 
-    def begin(self, bucket: int) -> list[int]:
-        """Another bucket; O(1) amortised, since a bucket is forgotten once."""
-        buckets = self.buckets
-        while buckets and buckets[0][0] <= bucket - BUCKETS:
-            _, outcomes, failures = buckets.popleft()
-            self.outcomes -= outcomes
-            self.failures -= failures
-        last = [bucket, 0, 0]
-        buckets.append(last)
-        return last
+    def count(self, bucket: int, failures: int) -> bool:
+        """Count an outcome, and those that were only counted as good; whether a bucket began. O(1) amortised."""
+        buckets, good = self.buckets, self.good
+        if good:
+            self.good = 0
+            self.outcomes += good
+            buckets[-1][1] += good
+        fresh = not buckets or buckets[-1][0] < bucket
+        if fresh:
+            while buckets and buckets[0][0] <= bucket - BUCKETS:
+                _, outcomes, failed = buckets.popleft()
+                self.outcomes -= outcomes
+                self.failures -= failed
+            buckets.append([bucket, 0, 0])
+        last = buckets[-1]
+        last[1] += 1
+        last[2] += failures
+        self.outcomes += 1
+        self.failures += failures
+        return fresh
 
 
 class Breaker:
     """The state of a `CircuitBreaker`: a circuit for each key in use.
 
-    Every method is O(1); `enter` also forgets at most two circuits that were idle for longer than the window, so that
+    Every method is O(1); `enter` also forgets at most two circuits that had no outcome for longer than the window, so that
     memory stays in proportion to the origins in use. Those that are isolated are kept until they are restored.
     """
 
-    __slots__ = ("_circuits", "_isolated", "_per_second", "_stale", "resting", "settings")
+    __slots__ = ("_circuits", "_isolated", "_per_second", "resting", "settings")
 
     def __init__(self, settings: CircuitBreaker) -> None:
         """Start with every circuit closed."""
         self.settings = settings
         self._per_second = BUCKETS / settings.window
-        self._stale = settings.window / BUCKETS  # how exactly the last use is known
         self._circuits: OrderedDict[Hashable, _Circuit] = OrderedDict()  # least recently used first
         self._isolated: dict[Hashable, _Circuit] = {}
         #: The keys whose circuits are not closed: while there are none, nobody needs to `ask`.
@@ -202,6 +220,11 @@ class Breaker:
             return Refused("isolated", None) if key in self._isolated else None
         return None if circuit.state == "closed" else _refusal(circuit, now)
 
+    def ready(self, key: Hashable) -> Permit | None:
+        """The permit of a circuit that is known and closed, as nearly all are; None: `enter` has to look closer."""
+        circuit = self._circuits.get(key)
+        return None if circuit is None or circuit.state != "closed" else circuit.permit
+
     def enter(self, key: Hashable, now: float) -> Permit | Refused:
         """Let an attempt pass, as the probe where one is due, or refuse it."""
         circuit = self._circuits.get(key)
@@ -210,40 +233,48 @@ class Breaker:
                 return Refused("isolated", None)
             circuit = self._circuits[key] = _Circuit(key, now)
             self._forget(now)
-        elif now - circuit.used > self._stale:
-            circuit.used = now
-            self._circuits.move_to_end(key)
-        if circuit.state == "closed":
-            return circuit.permit
-        refused = _refusal(circuit, now)
-        if refused is None:
+        if circuit.state != "closed":
+            refused = _refusal(circuit, now)
+            if refused is not None:
+                return refused
             circuit.move("probe let in")
-            return circuit.permit
-        return refused
+        assert circuit.permit is not None
+        return circuit.permit
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> Change | None:
         """Give a permit back with what its attempt says about the origin; the change that follows, if one does."""
+        circuit = permit.circuit
+        # Nearly all come to this, and no change follows.
+        if circuit.permit is permit and now < circuit.ends and verdict == "success":
+            circuit.good += 1
+            return None
+        if circuit.permit is None:
+            return self._late(permit, verdict, now)
+        return None if circuit.permit.epoch != permit.epoch else self._count(circuit, verdict, now)
+
+    def _late(self, permit: Permit, verdict: Verdict, now: float) -> Change | None:
+        """Its circuit was forgotten while this one hung: a failure counts, to that which is there now."""
         circuit = self._circuits.get(permit.key)
         if circuit is None:
             if verdict != "failure" or permit.probe or permit.key in self._isolated:
                 return None
-            circuit = self._circuits[permit.key] = _Circuit(permit.key, now)  # it was forgotten while this one hung
-        if permit.epoch != circuit.permit.epoch:
-            return None
-        if permit.probe:
+            circuit = self._circuits[permit.key] = _Circuit(permit.key, now)
+        assert circuit.permit is not None
+        return None if circuit.permit.epoch != permit.epoch else self._count(circuit, verdict, now)
+
+    def _count(self, circuit: _Circuit, verdict: Verdict, now: float) -> Change | None:
+        if circuit.state == "half-open":
             return self._probed(circuit, verdict, now)
         if verdict == "nothing":
             return None
-        bucket, buckets = int(now * self._per_second), circuit.buckets
-        last = buckets[-1] if buckets and buckets[-1][0] >= bucket else circuit.begin(bucket)
-        circuit.outcomes += 1
-        last[1] += 1
-        if verdict == "success":
+        bucket = int(now * self._per_second)
+        if circuit.count(bucket, verdict == "failure"):
+            circuit.used = now
+            self._circuits.move_to_end(circuit.key)
+            circuit.ends = (bucket + 1) / self._per_second
+        if verdict == "success" or circuit.outcomes < self.settings.minimum or not self._too_many(circuit):
             return None
-        circuit.failures += 1
-        last[2] += 1
-        tripped = circuit.outcomes >= self.settings.minimum and self._too_many(circuit)
-        return self._open(circuit, "tripped", now) if tripped else None
+        return self._open(circuit, "tripped", now)
 
     def isolate(self, key: Hashable, now: float) -> Change:
         """Let nothing pass, whatever happens, until `restore`."""
@@ -267,7 +298,7 @@ class Breaker:
     def _probed(self, circuit: _Circuit, verdict: Verdict, now: float) -> Change:
         if verdict == "success":
             circuit.trips = 0
-            self.resting.discard(circuit.permit.key)
+            self.resting.discard(circuit.key)
             return circuit.move("probe succeeded")
         if verdict == "failure":
             return self._open(circuit, "probe failed", now)
@@ -277,7 +308,7 @@ class Breaker:
     def _open(self, circuit: _Circuit, event: str, now: float) -> Change:
         cooldown = self.settings.cooldown
         circuit.due = now + min(cooldown * GROWTH**circuit.trips, max(cooldown, LONGEST))
-        self.resting.add(circuit.permit.key)
+        self.resting.add(circuit.key)
         circuit.trips = min(circuit.trips + 1, 64)  # far beyond what `LONGEST` cuts off
         return circuit.move(event)
 
@@ -291,6 +322,7 @@ class Breaker:
                 self._circuits.move_to_end(key)
             else:
                 del self._circuits[key]
+                circuit.permit = None
                 self.resting.discard(key)
 
 

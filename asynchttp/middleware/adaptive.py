@@ -6,7 +6,7 @@ import asyncio
 import builtins
 from typing import TYPE_CHECKING, Any
 
-from asynchttp.middleware.breaker import overdue
+from asynchttp.middleware.breaker import ended, overdue
 from asynchttp.runtime.gate import wake
 from asynchttp.values.events import LimitChanged
 
@@ -40,26 +40,34 @@ class AdaptiveLayer:
 
     async def handle(self, request: Request) -> Any:
         """One attempt, measured up to the beginning of its answer."""
-        call: Call = request._call
-        started = self._now()
+        attempts = request._call.attempts
+        own = len(attempts)  # where the record of this attempt will be, also if a hedge adds one before it ends
         try:
             answer = await self._next(request)
         except (builtins.TimeoutError, asyncio.CancelledError) as error:
-            now = self._now()
-            if not isinstance(error, asyncio.CancelledError) or overdue(call, now - started):
-                self._dropped(request, started, now)
+            self._failed(request, error)
             raise
-        now = self._now()
-        if answer.status in _TOO_MUCH:
-            self._dropped(request, started, now)
+        attempt = attempts[own]
+        if answer.status >= 429 and answer.status in _TOO_MUCH:  # few are even looked up
+            self._dropped(request, attempt.started, self._now())
             return answer
-        headers = call.attempts[-1].headers
-        key = request.origin if self._key is None else self._key(request)
-        seconds = now - started if headers is None else headers
+        key = request._origin or request.origin if self._key is None else self._key(request)
+        seconds, elapsed = attempt.headers, attempt.elapsed
+        if seconds is None or elapsed is None:  # sent again on another connection, which took its time, too
+            now = self._now()
+            seconds = now - attempt.started
+        else:
+            now = attempt.started + elapsed
         limit = self._adaptive.answered(key, seconds, self._admission.on(key), now)
         if limit is not None:
             self._change(request, key, limit, "answered", now)
         return answer
+
+    def _failed(self, request: Request, error: BaseException) -> None:
+        call: Call = request._call
+        attempt = ended(call, error)
+        if attempt is not None and (not isinstance(error, asyncio.CancelledError) or overdue(call, attempt)):
+            self._dropped(request, attempt.started, self._now())
 
     def _dropped(self, request: Request, started: float, now: float) -> None:
         key = request.origin if self._key is None else self._key(request)

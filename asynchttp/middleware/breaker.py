@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from asynchttp.middleware.observe import Observers
-    from asynchttp.policy.breaker import Breaker
+    from asynchttp.policy.breaker import Breaker, Permit
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.runtime.deadlines import Deadlines, Entry
     from asynchttp.runtime.gate import Gate
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
+    from asynchttp.values.result import Attempt
 
 
 class RefusedError(Exception):
@@ -139,27 +140,38 @@ class BreakerLayer:
         Raises:
             RefusedError: the circuit lets nothing pass.
         """
-        started = self._now()
-        key = request.origin if self._key is None else self._key(request)
-        permit = self._breaker.enter(key, started)
-        if isinstance(permit, Refused):  # not a match, which takes a microsecond
-            raise RefusedError(permit)
-        if permit.probe:
-            self._circuits.hold(key)
-            self._tell(request, Change(key, "open", "half-open", None), started)
+        # An origin that was asked for is there already; asking costs a call.
+        key = request._origin or request.origin if self._key is None else self._key(request)
+        permit = self._breaker.ready(key)
+        if permit is None:
+            permit = self._enter(request, key)
         try:
             answer = await self._next(request)
         except BaseException as error:
-            now = self._now()
-            change = self._breaker.settle(permit, _judge(error, request, now - started), now)
-            if change is not None:
-                self._changed(request, change, now)
+            self._settle(request, permit, _judge(error, request._call))
             raise
         now = self._now()
         change = self._breaker.settle(permit, "failure" if answer.status >= 500 else "success", now)
         if change is not None:
             self._changed(request, change, now)
         return answer
+
+    def _enter(self, request: Request, key: Hashable) -> Permit:
+        """The permit of a circuit that is new, or not closed."""
+        now = self._now()
+        permit = self._breaker.enter(key, now)
+        if isinstance(permit, Refused):
+            raise RefusedError(permit)
+        if permit.probe:
+            self._circuits.hold(key)
+            self._tell(request, Change(key, "open", "half-open", None), now)
+        return permit
+
+    def _settle(self, request: Request, permit: Permit, verdict: Verdict) -> None:
+        now = self._now()
+        change = self._breaker.settle(permit, verdict, now)
+        if change is not None:
+            self._changed(request, change, now)
 
     def _changed(self, request: Request, change: Change, now: float) -> None:
         self._circuits.follow(change)
@@ -171,16 +183,23 @@ class BreakerLayer:
             self._observers.tell(CircuitChanged(request, change.old, change.new, wait, now))
 
 
-def _judge(error: BaseException, request: Request, spent: float) -> Verdict:
+def _judge(error: BaseException, call: Call) -> Verdict:
     if isinstance(error, asyncio.CancelledError):
-        return "failure" if overdue(request._call, spent) else "nothing"
+        return "failure" if overdue(call, ended(call, error)) else "nothing"
     return judge(error)
 
 
-def overdue(call: Call, spent: float) -> bool:
-    """Whether an attempt was cancelled because `total` ran out, and had used up most of that itself: a timeout, then."""
+def ended(call: Call, error: BaseException) -> Attempt | None:
+    """The attempt that ended with this very error: others of its call may be under way, or have ended since."""
+    return next((attempt for attempt in reversed(call.attempts) if attempt.error is error), None)
+
+
+def overdue(call: Call, attempt: Attempt | None) -> bool:
+    """Whether it was cancelled because `total` ran out, and had used up most of that itself: a timeout, then."""
     guard, total = call.guard, call.clocks.total
-    return guard is not None and guard.reason == "total" and total is not None and spent >= total / 2
+    if guard is None or guard.reason != "total" or total is None or attempt is None or attempt.elapsed is None:
+        return False
+    return attempt.elapsed >= total / 2
 
 
 def _circuit_open(request: Request, call: Call, refused: Refused, now: float) -> CircuitOpen:

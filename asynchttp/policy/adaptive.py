@@ -66,7 +66,7 @@ class AdaptiveLimit:
 class _Found:
     """What is known of one origin."""
 
-    __slots__ = ("fell", "grown", "limit", "round", "used")
+    __slots__ = ("fell", "grown", "limit", "round", "stale", "used")
 
     def __init__(self, limit: int, now: float) -> None:
         self.limit = limit
@@ -74,6 +74,7 @@ class _Found:
         self.grown = now
         self.fell: float | None = None
         self.used = now
+        self.stale = now + _STALE  # when its use has to be noted again
 
 
 class Adaptive:
@@ -115,15 +116,20 @@ class Adaptive:
     def answered(self, key: Hashable, seconds: float, used: int, now: float) -> int | None:
         """An answer began after `seconds`, while `used` slots were taken; the new limit, if it grows."""
         found = self._found.get(key)
-        if found is None or now - found.used > _STALE:
+        if found is None:
             found = self._meet(key, now)
         smooth = found.round
         found.round = smooth = seconds if smooth is None else smooth + SMOOTHING * (seconds - smooth)
-        if now - found.grown < smooth or 2 * used < found.limit or found.limit >= self._maximum:
+        if now - found.grown < smooth:
+            return None
+        if now > found.stale:
+            self._meet(key, now)
+        limit = found.limit
+        if 2 * used < limit or limit >= self._maximum:
             return None
         found.grown = now
-        found.limit += 1
-        return found.limit
+        found.limit = limit + 1
+        return limit + 1
 
     def dropped(self, key: Hashable, sent: float, now: float) -> int | None:
         """What was sent at `sent` was too much; the new limit, if it falls."""
@@ -141,8 +147,9 @@ class Adaptive:
         known = self._found
         found = known.get(key)
         if found is not None:
-            if now - found.used > _STALE:
+            if now > found.stale:
                 found.used = now
+                found.stale = now + _STALE
                 known.move_to_end(key)
             return found
         found = known[key] = _Found(self._initial, now)

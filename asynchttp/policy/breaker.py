@@ -41,6 +41,7 @@ TABLE: Final[dict[State, dict[str, State]]] = {
 
 BUCKETS: Final = 10  # of the sliding window: an outcome is forgotten between 90 % and 100 % of `window` after it came
 GROWTH: Final = 2.0  # of the cooldown, with each probe that fails
+_NEVER: Final = float("-inf")
 LONGEST: Final = 60.0  # seconds that a cooldown grows to, so that an origin that recovers is found within a minute
 
 
@@ -92,11 +93,12 @@ class CircuitBreaker:
 class Permit:
     """The right to send one attempt; `probe` says that the circuit hangs on it. It goes back by `Breaker.settle`."""
 
-    __slots__ = ("epoch", "key", "probe")
+    __slots__ = ("circuit", "epoch", "key", "probe")
 
-    def __init__(self, key: Hashable, epoch: int, probe: bool = False) -> None:
+    def __init__(self, key: Hashable, circuit: _Circuit, epoch: int, probe: bool = False) -> None:
         """Belong to one epoch of a circuit: the time between two transitions."""
         self.key = key
+        self.circuit = circuit
         self.epoch = epoch
         self.probe = probe
 
@@ -125,38 +127,55 @@ def judge(error: BaseException) -> Verdict:
 
 
 class _Circuit:
-    """One origin: its state, and the outcomes in the window, as [bucket, outcomes, failures]."""
+    """One origin: its state, and the outcomes in the window, as [bucket, outcomes, failures].
 
-    __slots__ = ("buckets", "due", "failures", "outcomes", "permit", "state", "trips", "used")
+    `ends` is when the last bucket is over; `good` are successes since it began that are not yet among its outcomes.
+    """
+
+    __slots__ = ("buckets", "due", "ends", "failures", "good", "key", "outcomes", "permit", "state", "trips", "used")
 
     def __init__(self, key: Hashable, now: float) -> None:
+        self.key = key
         self.state: State = "closed"
-        self.permit = Permit(key, 0)
+        #: The one that is valid now; None once the circuit is forgotten.
+        self.permit: Permit | None = Permit(key, self, 0)
         self.due = 0.0
         self.trips = 0
         self.used = now
-        self.outcomes = self.failures = 0
+        self.outcomes = self.failures = self.good = 0
+        self.ends = _NEVER
         self.buckets: deque[list[int]] = deque()
 
     def move(self, event: str) -> Change:
         """Take a transition of the table; every permit that is out loses its meaning."""
         old, self.state = self.state, TABLE[self.state][event]
-        key = self.permit.key
-        self.permit = Permit(key, self.permit.epoch + 1, probe=self.state == "half-open")
-        self.outcomes = self.failures = 0
+        epoch = 0 if self.permit is None else self.permit.epoch + 1
+        self.permit = Permit(self.key, self, epoch, probe=self.state == "half-open")
+        self.outcomes = self.failures = self.good = 0
+        self.ends = _NEVER
         self.buckets.clear()
-        return Change(key, old, self.state, self.due if self.state == "open" else None)
+        return Change(self.key, old, self.state, self.due if self.state == "open" else None)
 
-    def begin(self, bucket: int) -> list[int]:
-        """Another bucket; O(1) amortised, since a bucket is forgotten once."""
-        buckets = self.buckets
-        while buckets and buckets[0][0] <= bucket - BUCKETS:
-            _, outcomes, failures = buckets.popleft()
-            self.outcomes -= outcomes
-            self.failures -= failures
-        last = [bucket, 0, 0]
-        buckets.append(last)
-        return last
+    def count(self, bucket: int, failures: int) -> bool:
+        """Count an outcome, and those that were only counted as good; whether a bucket began. O(1) amortised."""
+        buckets, good = self.buckets, self.good
+        if good:
+            self.good = 0
+            self.outcomes += good
+            buckets[-1][1] += good
+        fresh = not buckets or buckets[-1][0] < bucket
+        if fresh:
+            while buckets and buckets[0][0] <= bucket - BUCKETS:
+                _, outcomes, failed = buckets.popleft()
+                self.outcomes -= outcomes
+                self.failures -= failed
+            buckets.append([bucket, 0, 0])
+        last = buckets[-1]
+        last[1] += 1
+        last[2] += failures
+        self.outcomes += 1
+        self.failures += failures
+        return fresh
 
 
 class Breaker:
@@ -202,6 +221,11 @@ class Breaker:
             return Refused("isolated", None) if key in self._isolated else None
         return None if circuit.state == "closed" else _refusal(circuit, now)
 
+    def ready(self, key: Hashable) -> Permit | None:
+        """The permit of a circuit that is known and closed, as nearly all are; None: `enter` has to look closer."""
+        circuit = self._circuits.get(key)
+        return None if circuit is None or circuit.state != "closed" else circuit.permit
+
     def enter(self, key: Hashable, now: float) -> Permit | Refused:
         """Let an attempt pass, as the probe where one is due, or refuse it."""
         circuit = self._circuits.get(key)
@@ -213,37 +237,42 @@ class Breaker:
         elif now - circuit.used > self._stale:
             circuit.used = now
             self._circuits.move_to_end(key)
-        if circuit.state == "closed":
-            return circuit.permit
-        refused = _refusal(circuit, now)
-        if refused is None:
+        if circuit.state != "closed":
+            refused = _refusal(circuit, now)
+            if refused is not None:
+                return refused
             circuit.move("probe let in")
-            return circuit.permit
-        return refused
+        assert circuit.permit is not None
+        return circuit.permit
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> Change | None:
         """Give a permit back with what its attempt says about the origin; the change that follows, if one does."""
-        circuit = self._circuits.get(permit.key)
-        if circuit is None:
-            if verdict != "failure" or permit.probe or permit.key in self._isolated:
-                return None
-            circuit = self._circuits[permit.key] = _Circuit(permit.key, now)  # it was forgotten while this one hung
-        if permit.epoch != circuit.permit.epoch:
+        circuit = permit.circuit
+        if circuit.permit is permit and now < circuit.ends and verdict == "success":  # nearly all, and no change follows
+            circuit.good += 1
+            return None
+        if circuit.permit is None:  # it was forgotten while this one hung
+            known = self._circuits.get(permit.key)
+            if known is None:
+                if verdict != "failure" or permit.probe or permit.key in self._isolated:
+                    return None
+                known = self._circuits[permit.key] = _Circuit(permit.key, now)
+            circuit = known
+        assert circuit.permit is not None
+        if permit.epoch != circuit.permit.epoch or circuit.state == "isolated":
             return None
         if permit.probe:
             return self._probed(circuit, verdict, now)
         if verdict == "nothing":
             return None
-        bucket, buckets = int(now * self._per_second), circuit.buckets
-        last = buckets[-1] if buckets and buckets[-1][0] >= bucket else circuit.begin(bucket)
-        circuit.outcomes += 1
-        last[1] += 1
-        if verdict == "success":
+        bucket = int(now * self._per_second)
+        if circuit.count(bucket, verdict == "failure"):
+            circuit.used = now
+            self._circuits.move_to_end(permit.key)
+            circuit.ends = (bucket + 1) / self._per_second
+        if verdict == "success" or circuit.outcomes < self.settings.minimum or not self._too_many(circuit):
             return None
-        circuit.failures += 1
-        last[2] += 1
-        tripped = circuit.outcomes >= self.settings.minimum and self._too_many(circuit)
-        return self._open(circuit, "tripped", now) if tripped else None
+        return self._open(circuit, "tripped", now)
 
     def isolate(self, key: Hashable, now: float) -> Change:
         """Let nothing pass, whatever happens, until `restore`."""
@@ -267,7 +296,7 @@ class Breaker:
     def _probed(self, circuit: _Circuit, verdict: Verdict, now: float) -> Change:
         if verdict == "success":
             circuit.trips = 0
-            self.resting.discard(circuit.permit.key)
+            self.resting.discard(circuit.key)
             return circuit.move("probe succeeded")
         if verdict == "failure":
             return self._open(circuit, "probe failed", now)
@@ -277,7 +306,7 @@ class Breaker:
     def _open(self, circuit: _Circuit, event: str, now: float) -> Change:
         cooldown = self.settings.cooldown
         circuit.due = now + min(cooldown * GROWTH**circuit.trips, max(cooldown, LONGEST))
-        self.resting.add(circuit.permit.key)
+        self.resting.add(circuit.key)
         circuit.trips = min(circuit.trips + 1, 64)  # far beyond what `LONGEST` cuts off
         return circuit.move(event)
 
@@ -291,6 +320,7 @@ class Breaker:
                 self._circuits.move_to_end(key)
             else:
                 del self._circuits[key]
+                circuit.permit = None
                 self.resting.discard(key)
 
 

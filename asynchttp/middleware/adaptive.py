@@ -42,8 +42,9 @@ class AdaptiveLayer:
         """One attempt, measured up to the beginning of its answer."""
         attempts = request._call.attempts
         own = len(attempts)  # where the record of this attempt will be, also if a hedge adds one before it ends
+        send = self._next
         try:
-            answer = await self._next(request)
+            answer = await send(request)
         except (builtins.TimeoutError, asyncio.CancelledError) as error:
             self._failed(request, error)
             raise

@@ -145,12 +145,14 @@ class BreakerLayer:
         permit = self._breaker.ready(key)
         if permit is None:
             permit = self._enter(request, key)
+        send = self._next
         try:
-            answer = await self._next(request)
+            answer = await send(request)
         except BaseException as error:
             self._settle(request, permit, _judge(error, request._call))
             raise
-        now = self._now()
+        read = self._now
+        now = read()
         change = self._breaker.settle(permit, "failure" if answer.status >= 500 else "success", now)
         if change is not None:
             self._changed(request, change, now)

@@ -26,25 +26,19 @@ _LEAD: Final = object()  # what a follower gets instead of an outcome: the one b
 
 
 class Flights:
-    """The requests of a client that others may wait for, and how many calls were served by one of another."""
+    """The requests of a client that others may wait for, and how many calls were served by one of another.
 
-    __slots__ = ("hits", "keys", "led")
+    `led` has the call that leads each; `followers` the futures of those that wait for it, first come, where there are any.
+    """
+
+    __slots__ = ("followers", "hits", "keys", "led")
 
     def __init__(self) -> None:
         """Start with nothing under way."""
         self.keys = Keys()
-        self.led: dict[Hashable, _Flight] = {}
+        self.led: dict[Hashable, Call] = {}
+        self.followers: dict[Hashable, dict[asyncio.Future[Any], Call]] = {}
         self.hits = 0
-
-
-class _Flight:
-    """One request that is under way: the task that leads, and the futures of those that wait, first come."""
-
-    __slots__ = ("followers", "task")
-
-    def __init__(self, task: asyncio.Task[object]) -> None:
-        self.task = task
-        self.followers: dict[asyncio.Future[Any], None] | None = None  # few have any
 
 
 class CoalesceLayer:
@@ -52,10 +46,10 @@ class CoalesceLayer:
 
     The leader runs in the task of its own call, as if it were alone. Cancelling it ends its request on the wire, and its
     first follower sends another; cancelling a follower ends nothing but its wait. Every step is O(1), O(followers) for
-    the outcome.
+    the outcome; a leader that nobody follows costs an entry in a dict, and no task or future.
     """
 
-    __slots__ = ("_clock", "_flights", "_gate", "_keys", "_led", "_next", "_observers")
+    __slots__ = ("_clock", "_flights", "_followers", "_gate", "_keys", "_led", "_next", "_observers")
 
     def __init__(self, handler: Handler, flights: Flights, gate: Gate, clock: Clock, observers: Observers) -> None:
         """Wrap `handler`."""
@@ -63,6 +57,7 @@ class CoalesceLayer:
         self._flights = flights
         self._keys = flights.keys
         self._led = flights.led
+        self._followers = flights.followers
         self._gate = gate
         self._clock = clock
         self._observers = observers
@@ -70,71 +65,77 @@ class CoalesceLayer:
     async def handle(self, request: Request) -> Any:
         """One hop, sent or shared. Raises what it would if it were alone."""
         call: Call = request._call
+        send, led = self._next, self._led
         # A stream is read once, and whoever looks on sees one transfer: that of its own request.
         if call.streaming or call.watch is not None:
-            return await self._next(request)
+            return await send(request)
         key = self._keys.of(request, call.clocks, call.retry, call.group.patient)
         if key is None:
-            return await self._next(request)
-        task = call.guard.task  # type: ignore[union-attr]  # a call that is under way has one
-        new = _Flight(task)
-        flight = self._led.setdefault(key, new)
-        if flight is not new:
-            if flight.task is task:
-                return await self._next(request)  # asked for by a middleware of the leader, which would wait for itself
-            outcome = await self._follow(call, key, flight)
+            return await send(request)
+        leader = led.setdefault(key, call)
+        if leader is not call:
+            if leader.guard.task is call.guard.task:  # type: ignore[union-attr]  # calls that are under way have one
+                return await send(request)  # asked for by a middleware of the leader, which would wait for itself
+            outcome = await self._follow(call, key)
             if outcome is not _LEAD:
                 return self._share(outcome, request, call)
-            flight.task = task
         before = len(call.attempts)  # of earlier hops
         try:
-            answer = await self._next(request)
+            answer = await send(request)
         except HTTPError as error:
-            self._land(key, flight, error, call, before)
+            self._land(key, error, call, before)
             raise
         except BaseException:
             # Cancelled, or a fault of the user's own code, which is the business of the call that it is part of.
-            self._pass_on(key, flight)
+            self._pass_on(key)
             raise
-        if isinstance(answer, Response):
-            self._land(key, flight, answer, call, before)
+        if not isinstance(answer, Response):
+            self._pass_on(key)
+        elif self._followers:
+            self._land(key, answer, call, before)
         else:
-            self._pass_on(key, flight)
+            del led[key]
         return answer
 
-    async def _follow(self, call: Call, key: Hashable, flight: _Flight) -> Any:
+    async def _follow(self, call: Call, key: Hashable) -> Any:
         """What becomes of the flight. Cancelling it takes it out, whatever it was just given."""
         if call.ticket is not None:
             ticket, call.ticket = call.ticket, None
             self._gate.leave(ticket)  # a fan-out waited for this slot; another may use it
         future = asyncio.get_running_loop().create_future()
-        if flight.followers is None:
-            flight.followers = {}
-        flight.followers[future] = None
+        self._followers.setdefault(key, {})[future] = call
         try:
             return await future
         except BaseException:
-            flight.followers.pop(future, None)
+            self._drop(key, future)
             if not future.cancelled() and future.result() is _LEAD:
-                self._pass_on(key, flight)
+                self._pass_on(key)
             raise
 
-    def _land(self, key: Hashable, flight: _Flight, outcome: Any, call: Call, before: int) -> None:
+    def _drop(self, key: Hashable, future: asyncio.Future[Any]) -> None:
+        """Let one wait no more."""
+        followers = self._followers.get(key, {})
+        followers.pop(future, None)
+        if not followers:
+            self._followers.pop(key, None)
+
+    def _land(self, key: Hashable, outcome: Any, call: Call, before: int) -> None:
         """Give every follower the outcome, and what the leader tried."""
         del self._led[key]
-        if flight.followers:
+        followers = self._followers.pop(key, None)
+        if followers:
             shared = (outcome, call.attempts[before:])
-            for future in flight.followers:
+            for future in followers:
                 if not future.done():
                     future.set_result(shared)
 
-    def _pass_on(self, key: Hashable, flight: _Flight) -> None:
+    def _pass_on(self, key: Hashable) -> None:
         """Let the first follower go on, or end the flight if there is none."""
-        followers = flight.followers
-        while followers:
-            future = next(iter(followers))
-            del followers[future]
+        while followers := self._followers.get(key):
+            future, call = next(iter(followers.items()))
+            self._drop(key, future)
             if not future.done():
+                self._led[key] = call
                 future.set_result(_LEAD)
                 return
         del self._led[key]

@@ -19,7 +19,7 @@ from asynchttp.values.response import Response
 if TYPE_CHECKING:
     from asynchttp.middleware.observe import Observers
     from asynchttp.policy.budget import Budget
-    from asynchttp.policy.hedge import Tails
+    from asynchttp.policy.hedge import Tail, Tails
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.runtime.deadlines import Deadlines, Entry
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
 
-RESOLUTION: Final = 0.001  # seconds that a hedge may come too late
-_NONE: Final[list[Any]] = []  # the races of an attempt that has none; never changed
+RESOLUTION: Final = 0.001  # seconds that a hedge may come too late, or
+SHARE: Final = 1 / 512  # of its delay, if that is more; so at most so many watches stand for one origin
 LOST: Final = "lost to another attempt"  # the `reason` of an attempt that was hedged, or a hedge, in vain
 
 
@@ -36,10 +36,25 @@ class HedgeLayer:
     """Stands inside the limits, so that waiting in the queue is not taken for a slow answer.
 
     The attempt that has its slot runs in the task of the call; a hedge gets a task, and a slot of its own by `door`, which
-    leads from before the queue to this layer again. An attempt that is not slow costs a deadline that is discarded.
+    leads from before the queue to this layer again. Attempts of one origin that begin within a millisecond have one deadline
+    together, so that one that is not slow costs an entry in a dict that is taken out again.
     """
 
-    __slots__ = ("_budget", "_clock", "_deadlines", "_key", "_next", "_now", "_observers", "_racing", "_tails", "door")
+    __slots__ = (
+        "_budget",
+        "_clock",
+        "_deadlines",
+        "_fixed",
+        "_key",
+        "_known",
+        "_next",
+        "_now",
+        "_observers",
+        "_races",
+        "_racing",
+        "_tails",
+        "door",
+    )
 
     def __init__(
         self,
@@ -55,57 +70,102 @@ class HedgeLayer:
         self._next = handler
         self.door: Handler = handler
         self._tails = tails
+        self._fixed = tails.fixed
+        self._known = tails.known
         self._key = gate.key
         self._budget = budget
         self._clock = clock
         self._now = clock.now
         self._observers = observers
-        self._deadlines = deadlines.beside(RESOLUTION)
+        self._deadlines = deadlines.beside(RESOLUTION / 2)
         self._racing: set[Call] = set()  # the branches that are hedges: they are not hedged themselves
+        self._races: dict[Request, _Race] = {}  # of the attempts that were slow
 
     async def handle(self, request: Request) -> Any:
         """One attempt, and those beside it. Cancelling it, and whatever else ends it, ends all of them."""
-        key = request.origin if self._key is None else self._key(request)
-        delay = self._tails.delay(key)
-        started = self._now()
-        entry, races = None, _NONE
-        if delay is not None and self._may(request):
-            races = []
-            entry = self._deadlines.add(started + delay, self._slow, (request, delay, races))
+        call: Call = request._call
+        read = self._now
+        started = read()
+        tail = self._fixed
+        if tail is None:
+            key = request._origin or request.origin if self._key is None else self._key(request)
+            tail = self._known.get(key)
+            if tail is None or started > tail.stale:
+                tail = self._tails.of(key, started)
+        running = None
+        if tail.delay is not None and self._may(request, call):
+            watch = tail.watch
+            if watch is None or started >= watch.ends:
+                watch = self._watch(tail, tail.delay, started)
+            running = watch.running
+            running[request] = self
+        attempts = call.attempts
+        own = len(attempts)  # where the record of this attempt will be, also if a hedge adds one before it ends
+        send = self._next
         try:
-            answer = await self._next(request)
+            answer = await send(request)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError | builtins.TimeoutError):
-                now = self._now()
-                self._tails.lost(key, now - started, now)
-            if entry is not None:
-                self._deadlines.discard(entry)
-            if not races:
+                tail.lost(read() - started)
+            race = None if running is None or running.pop(request, None) else self._races.pop(request, None)
+            if race is None:
                 raise
-            return await races[0].over(None, error)
-        now = self._now()
-        self._tails.answered(key, now - started, now)
-        if entry is not None:
-            self._deadlines.discard(entry)
-        return await races[0].over(answer, None) if races else answer
+            return await race.over(None, error)
+        attempt = attempts[own]
+        seconds = attempt.elapsed
+        # One that was sent again on another connection has a record for each.
+        tail.answered(read() - started if seconds is None or attempt.error is not None else seconds)
+        if running is None or running.pop(request, None) is not None:
+            return answer
+        race = self._races.pop(request, None)
+        return answer if race is None else await race.over(answer, None)
 
-    def _may(self, request: Request) -> bool:
+    def _may(self, request: Request, call: Call) -> bool:
         """Whether this attempt is hedged if it is slow."""
-        call: Call = request._call
         retry = call.retry
         if call.streaming or call.watch is not None or (self._racing and call in self._racing):
             return False
-        if retry is not None and call.retries + 1 >= retry.attempts:
+        if retry is None:
+            methods = IDEMPOTENT
+        elif call.retries + 1 < retry.attempts:
+            methods = retry.methods
+        else:
             return False
-        return hedgeable(request, IDEMPOTENT if retry is None else retry.methods)
+        if request.body is None and request.into is None and request.method in methods:  # what nearly all are
+            return True
+        return hedgeable(request, methods)
 
-    def _slow(self, attempt: tuple[Request, float, list[_Race]]) -> None:
-        """An attempt takes longer than its delay: a race begins."""
-        request, delay, races = attempt
-        race = _Race(self, request, delay)
+    def _watch(self, tail: Tail, delay: float, now: float) -> _Watch:
+        """Watch the attempts that begin from now on, for a moment; those before that have all ended need it no more."""
+        watch = tail.watch
+        if watch is not None and not watch.running:
+            self._deadlines.discard(watch.entry)
+        ends = now + max(RESOLUTION / 2, delay * SHARE)
+        running: dict[Request, HedgeLayer] = {}
+        watch = tail.watch = _Watch(ends, running, self._deadlines.add(ends + delay, _slow, (delay, running)))
+        return watch
+
+
+class _Watch:
+    """Attempts of one origin that began at about the same time, and have not ended, each with the layer that sent it."""
+
+    __slots__ = ("ends", "entry", "running")
+
+    def __init__(self, ends: float, running: dict[Request, HedgeLayer], entry: Entry) -> None:
+        self.ends = ends  # for those that begin
+        self.running = running
+        self.entry = entry
+
+
+def _slow(watched: tuple[float, dict[Request, HedgeLayer]]) -> None:
+    """These take longer than their delay: for each a race begins, if the budget lets it."""
+    delay, running = watched
+    while running:
+        request, layer = running.popitem()
+        race = _Race(layer, request, delay)
         race.hedge()
         if race.tasks is not None:
-            races.append(race)
+            layer._races[request] = race
 
 
 class _Race:

@@ -13,7 +13,7 @@ from asynchttp.policy.rate import Rates, as_rates
 from asynchttp.runtime.gate import Gate, wake
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Collection, Hashable
 
     from asynchttp.policy.admission import Ticket
     from asynchttp.policy.limits import Limits
@@ -32,7 +32,7 @@ class Keeper:
     Every step is O(number of rates), and O(log n) for the timer of a host that is shut.
     """
 
-    __slots__ = ("__weakref__", "_admission", "_clock", "_family", "_now", "_rates", "_timers", "pace")
+    __slots__ = ("__weakref__", "_admission", "_clock", "_family", "_now", "_rates", "_timers", "heeds", "pace")
 
     def __init__(self, admission: Admission, rates: Rates | None, clock: Clock) -> None:
         """Keep the door of `admission`, from now on if there are rates."""
@@ -42,6 +42,8 @@ class Keeper:
         self._now = clock.now
         self._timers: dict[object, Handle] = {}
         self.pace = Pace()
+        #: What servers asked for; empty while none of them asks for anything.
+        self.heeds: Collection[Hashable] = self.pace.origins
         self._family: weakref.WeakSet[Keeper] = weakref.WeakSet([self])
         self._watch()
 
@@ -53,6 +55,7 @@ class Keeper:
     def join(self, other: Keeper) -> None:
         """Heed what servers said to `other`, too: the queue of a client that came from its, with limits of its own."""
         self.pace = other.pace
+        self.heeds = self.pace.origins
         self._family = other._family
         self._family.add(self)
         self._watch()
@@ -66,13 +69,14 @@ class Keeper:
 
     def _watch(self) -> None:
         """Be asked about every ticket, or about none, as far as there is anything to say."""
-        needed = self._rates is not None or self.pace.origins
+        needed = self._rates is not None or self.heeds
         self._admission.meter = self if needed else None
 
     def passes(self, ticket: Ticket) -> bool:
         """Whether a ticket that there is room for goes now; if not, what it waits for is shut."""
-        now, rates = self._now(), self._rates
-        if self.pace.origins:
+        read, rates = self._now, self._rates
+        now = read()
+        if self.heeds:
             paused = self.pace.enter(ticket.key, ticket, now)
             if paused is not None:
                 self._shut(ticket.key, paused.until)
@@ -98,7 +102,7 @@ class Keeper:
 
     def left(self, ticket: Ticket) -> None:
         """A ticket that was the first after a pause, and brought no answer, lets another be it."""
-        if self.pace.origins and self.pace.left(ticket.key, ticket):
+        if self.pace.left(ticket.key, ticket):
             self._arm(ticket.key, self._clock.now())
 
     def _reopen(self, key: Hashable) -> None:

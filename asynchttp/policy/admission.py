@@ -152,7 +152,8 @@ class Admission:
         ticket.state = "gone"
         host, group = ticket.host, ticket.group.main
         if self.meter is not None:
-            self.meter.left(ticket)
+            if self.meter.heeds:
+                self.meter.left(ticket)
         elif group.limit is None and self._ready.only is not None:
             lane = self._steady
             if lane is None:

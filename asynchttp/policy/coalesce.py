@@ -32,18 +32,21 @@ class Keys:
         True
     """
 
-    __slots__ = ("_headers", "_lines")
+    __slots__ = ("_clocks", "_headers", "_patient", "_retry", "_rules")
 
     def __init__(self) -> None:
-        """Know no headers yet."""
+        """Know no headers and no rules yet."""
         self._headers: Any = None
-        self._lines = ""
+        self._clocks: object = None
+        self._retry: object = None
+        self._patient: object = None
+        self._rules: Hashable = None
 
     def of(self, request: Request, clocks: object, retry: object = None, patient: object = False) -> Hashable | None:
         """The key of a call; None for one that is always sent itself.
 
         Rules are the same if they are the same objects, which calls that inherit them from their client share. O(1) where
-        the headers are those of the call before, as the defaults of a client are; else O(header lines).
+        the headers and rules are those of the call before, as the defaults of a client are; else O(header lines).
         """
         if request.method not in SAFE:
             return None
@@ -52,12 +55,21 @@ class Keys:
             if not _shared(request):
                 return None
             more = (request.body, request.into, request.priority)
-        headers = request.headers
-        if headers is not self._headers:
-            # Names and values have no control bytes, so two lists of lines never become the same text.
-            self._lines = "\n".join(map(":".join, headers.items()))
-            self._headers = headers
-        return (request.url, self._lines, request.method, id(clocks), id(retry), patient, more)
+        if (
+            request.headers is not self._headers
+            or clocks is not self._clocks
+            or retry is not self._retry
+            or patient is not self._patient
+        ):
+            self._learn(request.headers, clocks, retry, patient)
+        url = request.url  # taken apart: its parts know their hashes
+        return (request._origin or request.origin, url.raw_path_qs, url.raw_fragment, request.method, self._rules, more)
+
+    def _learn(self, headers: Any, clocks: object, retry: object, patient: object) -> None:
+        """Make the part of the key that most calls of a client have in common."""
+        self._headers, self._clocks, self._retry, self._patient = headers, clocks, retry, patient
+        # Names and values have no control bytes, so two lists of lines never become the same text.
+        self._rules = ("\n".join(map(":".join, headers.items())), id(clocks), id(retry), patient)
 
 
 def _shared(request: Request) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from asynchttp.values.body import StreamBody
 from asynchttp.values.checks import check_count, check_seconds
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 IDLE: Final = 600.0  # seconds without an answer after which what is known of an origin is forgotten
 ENOUGH: Final = 20  # answers before a percentile of them means anything
 _STALE: Final = IDLE / 10  # how exactly the last use is known
+_NEVER: Final = float("-inf")
 STEP: Final = 0.05  # of the delay: a change of the origin is followed within some dozens of answers
 
 
@@ -74,40 +75,72 @@ def hedgeable(request: Request, methods: Collection[str]) -> bool:
     return request.method in methods or "Idempotency-Key" in request.headers
 
 
-class _Tail:
-    """What is known of one origin: the delay, and how many answers it comes from."""
+class Tail:
+    """What is known of one origin.
 
-    __slots__ = ("answers", "delay", "slowest", "used")
+    Attributes:
+        delay: seconds after which an attempt is hedged; None while that is not known.
+        stale: when its use has to be noted again, by `Tails.of`.
+        watch: belongs to the driver: whatever waits for the delay to be over.
+    """
 
-    def __init__(self, now: float) -> None:
-        self.answers = 0
-        self.delay = self.slowest = 0.0
+    __slots__ = ("_answers", "_down", "_slowest", "_slow", "_up", "delay", "stale", "used", "watch")
+
+    def __init__(self, delay: float | None, up: float, down: float, now: float) -> None:
+        """Know nothing but a delay, if that is fixed."""
+        self.delay = delay
+        self._up = up
+        self._down = down
+        self._answers = 0
+        self._slow = self._slowest = 0.0
         self.used = now
+        self.stale = now + _STALE
+        self.watch: Any = None
+
+    def answered(self, seconds: float) -> None:
+        """An attempt took so long; O(1)."""
+        delay = self.delay
+        if delay is not None:
+            self.delay = delay * (self._up if seconds > delay else self._down)
+            return
+        # The second slowest of the first 20: one outlier among them would take thousands of answers to come down from.
+        self._slow = min(self._slowest, max(self._slow, seconds))
+        self._slowest = max(self._slowest, seconds)
+        self._answers += 1
+        if self._answers == ENOUGH:
+            self.delay = self._slow
+
+    def lost(self, seconds: float) -> None:
+        """An attempt would have taken longer than this: it was cancelled, or its clock ran out; O(1)."""
+        if self.delay is not None and seconds > self.delay:
+            self.answered(seconds)
 
 
 class Tails:
-    """The state of a `Hedge`: the delay for each key in use.
+    """The state of a `Hedge`: the delay for each key in use, or one for all if it is fixed.
 
     Every method is O(1) in time and memory; one that meets a new key also forgets at most two that are idle.
     """
 
-    __slots__ = ("_down", "_fixed", "_tails", "_up", "settings")
+    __slots__ = ("_down", "_up", "fixed", "known", "settings")
 
     def __init__(self, settings: Hedge) -> None:
         """Know nothing."""
         self.settings = settings
-        self._fixed = settings.delay
         self._up = 1 + STEP * settings.percentile
         self._down = 1 - STEP * (1 - settings.percentile)
-        self._tails: OrderedDict[Hashable, _Tail] = OrderedDict()  # least recently used first
+        #: What is the same for all keys; nothing is learned then.
+        self.fixed = None if settings.delay is None else Tail(settings.delay, 1.0, 1.0, _NEVER)
+        #: To look up what is known and not `stale`; `of` is for all else. Least recently used first.
+        self.known: OrderedDict[Hashable, Tail] = OrderedDict()
 
     def __len__(self) -> int:
         """Keys about which something is known."""
-        return len(self._tails)
+        return len(self.known)
 
     def __iter__(self) -> Iterator[Hashable]:
         """Those keys."""
-        return iter(self._tails)
+        return iter(self.known)
 
     def __bool__(self) -> bool:
         """True: it is there, however much it knows."""
@@ -115,38 +148,21 @@ class Tails:
 
     def delay(self, key: Hashable) -> float | None:
         """Seconds after which an attempt is hedged; None while that is not known."""
-        if self._fixed is not None:
-            return self._fixed
-        tail = self._tails.get(key)
-        return None if tail is None or tail.answers < ENOUGH else tail.delay
+        tail = self.fixed or self.known.get(key)
+        return None if tail is None else tail.delay
 
-    def answered(self, key: Hashable, seconds: float, now: float) -> None:
-        """An attempt took so long."""
-        if self._fixed is not None:
-            return
-        tail = self._tails.get(key)
-        if tail is None:
-            tail = self._meet(key, now)
-        elif now - tail.used > _STALE:
+    def of(self, key: Hashable, now: float) -> Tail:
+        """What is known of `key`, which is used now."""
+        if self.fixed is not None:
+            return self.fixed
+        tails = self.known
+        tail = tails.get(key)
+        if tail is not None:
             tail.used = now
-            self._tails.move_to_end(key)
-        if tail.answers >= ENOUGH:
-            tail.delay *= self._up if seconds > tail.delay else self._down
-        else:
-            # The second slowest of the first 20: one outlier among them would take thousands of answers to come down from.
-            tail.answers += 1
-            tail.delay = min(tail.slowest, max(tail.delay, seconds))
-            tail.slowest = max(tail.slowest, seconds)
-
-    def lost(self, key: Hashable, seconds: float, now: float) -> None:
-        """An attempt would have taken longer than this: it was cancelled, or its clock ran out."""
-        delay = self.delay(key)
-        if delay is not None and seconds > delay:
-            self.answered(key, seconds, now)
-
-    def _meet(self, key: Hashable, now: float) -> _Tail:
-        tails = self._tails
-        tail = tails[key] = _Tail(now)
+            tail.stale = now + _STALE
+            tails.move_to_end(key)
+            return tail
+        tail = tails[key] = Tail(None, self._up, self._down, now)
         for _ in range(2):
             oldest = next(iter(tails))
             if now - tails[oldest].used < IDLE:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from asynchttp.policy.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable
 
 
 def _nobody(_ticket: Ticket) -> None:
@@ -169,7 +169,9 @@ class Lane:
 
 
 class Meter(Protocol):
-    """Has the last word about a ticket that there is room for."""
+    """Has the last word about a ticket that there is room for; while it `heeds` nobody, it need not know who has left."""
+
+    heeds: Collection[Hashable]
 
     def passes(self, ticket: Ticket) -> bool:
         """Whether it goes now; if not, its host or everything is shut until it may be asked again; O(1)."""

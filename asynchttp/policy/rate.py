@@ -79,6 +79,7 @@ class RateLimit:
         return self.per / self.amount
 
 
+_Steps: TypeAlias = tuple[float, int]  # the interval, and the burst
 Rated: TypeAlias = RateLimit | str | tuple[RateLimit, ...] | list[RateLimit] | None
 
 
@@ -131,13 +132,66 @@ class Held(NamedTuple):
 
 
 class _Cell:
-    """The theoretical arrival time of each rate, those before the last request, and who made that."""
+    """How far the rates of one host, or of all, are used up; who went last, and what was before that.
 
-    __slots__ = ("before", "last", "times")
+    A single rate, which is what nearly all have, is kept as one number and gets by without a loop.
+    """
 
-    def __init__(self, times: tuple[float, ...]) -> None:
-        self.times = self.before = times
-        self.last: object = None
+    __slots__ = ("_before", "_last", "interval", "rates", "slack", "time", "times")
+
+    def __init__(self, rates: Sequence[_Steps]) -> None:
+        self.rates = rates
+        self.interval, burst = rates[0]
+        self.slack = self.interval * (burst - 1)  # how far ahead the time may be for one that costs 1
+        self.time = _LONG_AGO  # of the first rate
+        self.times = [_LONG_AGO] * len(rates) if len(rates) > 1 else None
+        self._last: object = None
+        self._before: float | list[float] = _LONG_AGO
+
+    def due(self, cost: float) -> float:
+        """When every rate lets a request of that cost go."""
+        if self.times is None:
+            if cost == 1:
+                return self.time - self.slack
+            return _due(self.rates[0], self.time, cost)
+        return max(_due(rate, time, cost) for rate, time in zip(self.rates, self.times, strict=True))
+
+    def move(self, cost: float, now: float, who: object) -> None:
+        """Take what it costs; `who` may give it back."""
+        self._last = who
+        if self.times is None:
+            self._before = time = self.time
+            self.time = (time if time > now else now) + self.interval * cost
+        else:
+            self._before = self.times
+            moved = zip(self.rates, self.times, strict=True)
+            self.times = [max(time, now) + interval * cost for (interval, _), time in moved]
+
+    def give_back(self, who: object) -> None:
+        """It is free again, if `who` went last."""
+        if self._last is who:
+            self._last = None
+            if isinstance(self._before, list):
+                self.times = self._before
+            else:
+                self.time = self._before
+
+    def latest(self) -> float:
+        """When it remembers nothing that matters any more."""
+        return self.time if self.times is None else max(self.times)
+
+    def taken_over(self, rates: Sequence[_Steps], now: float) -> _Cell:
+        """The same under other rates: what went before counts as so many requests of the new interval."""
+        new = _Cell(rates)
+        old = [self.time] if self.times is None else self.times
+        moved = [
+            now + max(0.0, time - now) / before[0] * after[0]
+            for time, before, after in zip(old, self.rates, rates, strict=False)
+        ]
+        new.time = moved[0]
+        if new.times is not None:
+            new.times = [*moved, *new.times[len(moved) :]]
+        return new
 
 
 class Rates:
@@ -151,13 +205,12 @@ class Rates:
         host: rates of the requests to each host.
     """
 
-    __slots__ = ("_all", "_client", "_host", "_hosts")
+    __slots__ = ("_all", "_host", "_hosts")
 
     def __init__(self, client: Sequence[RateLimit], host: Sequence[RateLimit]) -> None:
         """Start with nothing sent."""
-        self._client = [_steps(rate) for rate in client]
-        self._host = [_steps(rate) for rate in host]
-        self._all = _Cell((_LONG_AGO,) * len(client))
+        self._all = _Cell(list(map(_steps, client))) if client else None
+        self._host = list(map(_steps, host))
         self._hosts: dict[Hashable, _Cell] = {}
 
     def __len__(self) -> int:
@@ -168,14 +221,27 @@ class Rates:
         """Those hosts."""
         return iter(self._hosts)
 
+    def __bool__(self) -> bool:
+        """True: rates are there, however many hosts are remembered."""
+        return True
+
+    def change(self, client: Sequence[RateLimit], host: Sequence[RateLimit], now: float) -> Rates:
+        """Other rates from now on; what went before counts, rate by rate, as so many requests; O(hosts)."""
+        new = Rates(client, host)
+        if new._all is not None and self._all is not None:
+            new._all = self._all.taken_over(new._all.rates, now)
+        if new._host:
+            new._hosts = {key: cell.taken_over(new._host, now) for key, cell in self._hosts.items()}
+        return new
+
     def wait(self, now: float) -> float:
         """Seconds until the rates of the client let the next request go."""
-        return max(0.0, _due(self._client, self._all, 1.0) - now) if self._client else 0.0
+        return 0.0 if self._all is None else max(0.0, self._all.due(1) - now)
 
     def wait_on(self, key: Hashable, now: float) -> float:
         """Seconds until those of this host do."""
         cell = self._hosts.get(key)
-        return 0.0 if cell is None else max(0.0, _due(self._host, cell, 1.0) - now)
+        return 0.0 if cell is None else max(0.0, cell.due(1) - now)
 
     def take(self, key: Hashable, cost: float, now: float, who: object) -> Held | None:
         """Take what a request to `key` costs from every rate (None), or from none and say how long it is held.
@@ -183,57 +249,43 @@ class Rates:
         One that costs more than a burst goes when the whole burst may, and those after it wait for the rest. `who` is
         the one that may give it back.
         """
-        host, client = self._host, self._client
-        cell = self._hosts.get(key) if host else None
-        if cell is not None and (until := _due(host, cell, cost)) > now:
-            return Held("host", until)
-        if client:
-            if (until := _due(client, self._all, cost)) > now:
-                return Held("all", until)
-            _move(client, self._all, cost, now, who)
-        if host:
+        whole = self._all
+        cell = None
+        if self._host:
+            cell = self._hosts.get(key)
             if cell is None:
-                self._forget(now)
-                cell = self._hosts[key] = _Cell((_LONG_AGO,) * len(host))
-            _move(host, cell, cost, now, who)
+                cell = self._meet(key, now)
+            elif (until := cell.due(cost)) > now:
+                return Held("host", until)
+        if whole is not None:
+            if (until := whole.due(cost)) > now:
+                return Held("all", until)
+            whole.move(cost, now, who)
+        if cell is not None:
+            cell.move(cost, now, who)
         return None
 
     def give_back(self, key: Hashable, who: object) -> None:
         """`who` did not send what it took a unit for: it is free again, unless others went since."""
         for cell in (self._all, self._hosts.get(key)):
-            if cell is not None and cell.last is who:
-                cell.times = cell.before
-                cell.last = None
+            if cell is not None:
+                cell.give_back(who)
 
-    def _forget(self, now: float) -> None:
-        """Drop up to two hosts whose next request could go at once with a whole burst, or let them be asked later."""
+    def _meet(self, key: Hashable, now: float) -> _Cell:
+        """Another host; drops up to two whose next request could go at once with a whole burst, or lets them be asked later."""
         for _ in range(min(2, len(self._hosts))):
-            key = next(iter(self._hosts))
-            cell = self._hosts.pop(key)
-            if max(cell.times) > now:
-                self._hosts[key] = cell
+            other = next(iter(self._hosts))
+            cell = self._hosts.pop(other)
+            if cell.latest() > now:
+                self._hosts[other] = cell
+        cell = self._hosts[key] = _Cell(self._host)
+        return cell
 
 
-def _steps(rate: RateLimit) -> tuple[float, int]:
+def _steps(rate: RateLimit) -> _Steps:
     return rate.interval * _MARGIN, rate.burst
 
 
-# Both run for every request, and a single rate is what nearly all have: it gets by without a loop.
-
-
-def _due(rates: Sequence[tuple[float, int]], cell: _Cell, cost: float) -> float:
-    """When every rate lets a request of that cost go."""
-    if len(rates) == 1:
-        interval, burst = rates[0]
-        return cell.times[0] - interval * (burst - cost if cost < burst else 0)
-    steps = zip(rates, cell.times, strict=True)
-    return max(time - interval * (burst - min(cost, burst)) for (interval, burst), time in steps)
-
-
-def _move(rates: Sequence[tuple[float, int]], cell: _Cell, cost: float, now: float, who: object) -> None:
-    cell.before = times = cell.times
-    cell.last = who
-    if len(rates) == 1:
-        cell.times = (max(times[0], now) + rates[0][0] * cost,)
-    else:
-        cell.times = tuple(max(time, now) + step[0] * cost for step, time in zip(rates, times, strict=True))
+def _due(rate: _Steps, time: float, cost: float) -> float:
+    interval, burst = rate
+    return time - interval * (burst - min(cost, burst))

@@ -525,6 +525,8 @@ def test_limited(concurrency, per_host, limited):
 class Meter:
     """Lets in what `allowed` says for a host, then shuts it; "all" is everything."""
 
+    heeds = ("whoever asks",)
+
     def __init__(self, admission, **allowed):
         self.admission = admission
         self.allowed = allowed

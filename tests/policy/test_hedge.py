@@ -58,8 +58,9 @@ def test_what_may_be_sent_twice_at_once(request_, expected):
 def test_a_fixed_delay_is_what_it_is():
     """Nothing is learned, and nothing kept."""
     tails = Tails(Hedge(delay=0.2))
-    tails.answered("a", 5, 0)
-    tails.lost("a", 5, 0)
+    assert tails.of("a", 0) is tails.of("b", 0)
+    tails.of("a", 0).answered(5)
+    tails.of("a", 0).lost(5)
     assert tails.delay("a") == 0.2
     assert len(tails) == 0
     assert tails
@@ -76,7 +77,7 @@ def test_the_wanted_share_is_slower_than_the_delay(percentile):
         delay = tails.delay("a")
         assert (delay is None) == (count < ENOUGH)
         slower += delay is not None and seconds > delay
-        tails.answered("a", seconds, count / 100)
+        tails.of("a", count / 100).answered(seconds)
     assert slower / 20_000 == pytest.approx(1 - percentile, rel=0.15)
     assert tails.delay("b") is None
 
@@ -85,7 +86,7 @@ def test_one_outlier_at_the_start_does_not_make_the_delay():
     """The first delay is the second slowest of 20 answers."""
     tails = Tails(Hedge())
     for seconds in (0.02, 9.0, *[0.01] * 17, 0.03):
-        tails.answered("a", seconds, 0)
+        tails.of("a", 0).answered(seconds)
     assert tails.delay("a") == 0.03
 
 
@@ -95,20 +96,20 @@ def test_it_follows_an_origin_that_becomes_slower_or_quicker():
     dice = random.Random(2)
     for scale in (0.01, 0.1, 0.02):
         for _ in range(1000):
-            tails.answered("a", scale * (1 + dice.random()), 0)
+            tails.of("a", 0).answered(scale * (1 + dice.random()))
         assert 1.6 * scale < (tails.delay("a") or 0) < 2.1 * scale
 
 
 def test_an_attempt_that_lost_counts_where_it_says_something():
     """It would have taken longer: if that is longer than the delay, it counts as slower; else nothing is known."""
     tails = Tails(Hedge())
-    tails.lost("a", 9, 0)
-    assert len(tails) == 0
+    tails.of("a", 0).lost(9)
+    assert tails.delay("a") is None
     for _ in range(ENOUGH):
-        tails.answered("a", 1, 0)
-    tails.lost("a", 0.5, 0)
+        tails.of("a", 0).answered(1)
+    tails.of("a", 0).lost(0.5)
     assert tails.delay("a") == 1
-    tails.lost("a", 1.5, 0)
+    tails.of("a", 0).lost(1.5)
     assert (tails.delay("a") or 0) > 1
 
 
@@ -116,15 +117,15 @@ def test_memory_stays_in_proportion_to_the_origins_in_use():
     """Rule 4: what was idle for ten minutes is forgotten."""
     tails = Tails(Hedge())
     for number in range(5000):
-        tails.answered(number, 0.1, float(number))
+        tails.of(number, float(number)).answered(0.1)
     assert len(tails) <= IDLE + 1
     for number in range(3):
-        tails.answered(str(number), 0.1, 10_000.0 + number)
+        tails.of(str(number), 10_000.0 + number).answered(0.1)
     assert len(tails) <= IDLE
 
 
 def test_the_origins_that_it_knows_can_be_seen():
     """Those that brought an answer."""
     tails = Tails(Hedge())
-    tails.answered("a", 0.1, 0.0)
+    tails.of("a", 0.0).answered(0.1)
     assert list(tails) == ["a"]

@@ -39,7 +39,7 @@ from asynchttp.middleware.endings import closed, give_reason, note, overtake, re
 from asynchttp.middleware.exchange import Exchange
 from asynchttp.middleware.hedge import HedgeLayer
 from asynchttp.middleware.limits import LimitsLayer
-from asynchttp.middleware.observe import Observe, Observers
+from asynchttp.middleware.observe import Count, Observe, Observers
 from asynchttp.middleware.pacing import Pacer
 from asynchttp.middleware.rate import door
 from asynchttp.middleware.retry import RetryLayer
@@ -157,8 +157,10 @@ class Engine:
     def link(self) -> None:
         """Put the layers together, or do so anew; calls that have begun go on through those that they began with."""
         layers, state = self._layers, self.state
-        observers = Observers(layers.observers if self._tally is None else (*layers.observers, self._tally))
+        observers = Observers(layers.observers)
         self._observe = Observe(observers, state.clock) if observers else None
+        self._count = None if self._tally is None else Count(self._tally)
+        self._bare = self._observe is None and self._count is None
         # A policy that is switched off is not in the list; calls choose by whether they retry and queue.
         self._limited = state.gate.admission.limited or layers.pacing is not None or state.circuits is not None
         self._free = [self._chain(layers, observers, retry=retry, limits=False) for retry in (False, True)]
@@ -167,17 +169,21 @@ class Engine:
     def count(self) -> Tally:
         """What is counted of calls and attempts; the first use begins to count, for calls that begin afterwards."""
         if self._tally is None:
-            self._tally = Tally(self.state.gate.host_of)
+            self._tally = Tally(self.state.gate.key)
             self.link()
         return self._tally
 
     def _chain(self, layers: Layers, observers: Observers, *, retry: bool, limits: bool) -> Handler:
-        state = self.state
+        state, tally = self.state, self._tally
         clock, deadlines = state.clock, state.deadlines
+        # Who tells of what is rare tells the tally, too; what happens to each attempt is counted without an event.
+        counted = observers if tally is None else Observers((*layers.observers, tally))
         handler: Handler = wrap(layers.network_middlewares, state.transport.send)
         # The user's middlewares get every answer with its body on the wire.
         whole = not layers.network_middlewares
-        attempt = AttemptLayer(handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies)
+        attempt = AttemptLayer(
+            handler, clock, deadlines, observers, layers.max_body, whole=whole, jar=state.cookies, tally=tally
+        )
         handler = attempt.handle
         cookies = None
         if state.cookies is not None:
@@ -191,7 +197,7 @@ class Engine:
             handler = BreakerLayer(handler, circuits, state.gate, clock, observers).handle
         hedging = None
         if state.tails is not None:
-            hedging = HedgeLayer(handler, state.tails, state.gate, state.budget, clock, observers, deadlines)
+            hedging = HedgeLayer(handler, state.tails, state.gate, state.budget, clock, counted, deadlines)
             handler = hedging.handle
         slots = repeat = None
         if limits:
@@ -201,10 +207,10 @@ class Engine:
         if hedging is not None:
             hedging.door = handler
         if retry:
-            repeat = RetryLayer(handler, state.budget, clock, state.random, observers)
+            repeat = RetryLayer(handler, state.budget, clock, state.random, counted)
             handler = repeat.handle
         if self.flights is not None:
-            handler = CoalesceLayer(handler, self.flights, state.gate, clock, observers).handle
+            handler = CoalesceLayer(handler, self.flights, state.gate, clock, counted).handle
         signer = Signer(layers.auth, state.keyring, state.gate, clock)
         exchange = Exchange(handler, signer, layers.sensitive, observers, clock)
         handler = exchange.handle
@@ -215,7 +221,14 @@ class Engine:
 
     def send(self, request: Request) -> Awaitable[Any]:
         """The answer to one call; ends within `total`, and with `ClientClosed` when the engine is closed."""
-        return self._send(request) if self._observe is None else self._observe.handle(request, self._send)
+        if self._bare:
+            return self._send(request)
+        if self._observe is None:
+            return self._counted(request)
+        return self._observe.handle(request, self._counted)
+
+    def _counted(self, request: Request) -> Awaitable[Any]:
+        return self._send(request) if self._count is None else self._count.handle(request, self._send)
 
     async def _send(self, request: Request) -> Any:  # noqa: PLR0912  what most calls need is told apart here, without a call
         call: Call = request._call

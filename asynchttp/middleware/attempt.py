@@ -26,6 +26,7 @@ from asynchttp.values.result import Attempt
 if TYPE_CHECKING:
     from asynchttp.middleware.cookies import Jar
     from asynchttp.middleware.observe import Observers
+    from asynchttp.policy.tally import Tally
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.runtime.deadlines import Deadlines, Entry
@@ -45,7 +46,7 @@ class AttemptLayer:
     that will be retried is left unread: whoever retries drains it.
     """
 
-    __slots__ = ("_clock", "_deadlines", "_jar", "_max_body", "_next", "_observers", "_room")
+    __slots__ = ("_clock", "_deadlines", "_heard", "_jar", "_max_body", "_next", "_observers", "_room", "_tally")
 
     def __init__(
         self,
@@ -57,13 +58,16 @@ class AttemptLayer:
         *,
         whole: bool = True,
         jar: Jar | None = None,
+        tally: Tally | None = None,
     ) -> None:
-        """Wrap `handler`; `whole` lets a transport answer with the body read, `jar` keeps what answers set."""
+        """Wrap `handler`; `whole` lets a transport answer with the body read, `jar` keeps what answers set, `tally` counts."""
         self._next = handler
         self._jar = jar
         self._clock = clock
         self._deadlines = deadlines
         self._observers = observers or None
+        self._tally = tally
+        self._heard = tally is not None or self._observers is not None
         self._max_body = max_body
         room = sys.maxsize if max_body is None else max_body
         self._room = room if whole else None
@@ -143,8 +147,8 @@ class AttemptLayer:
             attempt.connect = wire.connect
             attempt.connection = wire.connection
             attempt.reused = wire.reused
-        if self._observers is not None:
-            self._tell(request, call, attempt, self._observers)
+        if self._heard:
+            self._tell(request, call, attempt)
 
     def _failed(
         self, error: BaseException, request: Request, call: Call, attempt: Attempt, entry: Entry | None
@@ -168,11 +172,14 @@ class AttemptLayer:
         attempt.reason = "the connection was closed while idle: sent again"
         return None
 
-    def _tell(self, request: Request, call: Call, attempt: Attempt, observers: Observers) -> None:
-        now = self._clock.now()
-        if call.wire is not None and call.wire.detour:
-            observers.tell(Detoured(request, call.wire.detour, now))
-        observers.tell(AttemptFinished(request, attempt, now))
+    def _tell(self, request: Request, call: Call, attempt: Attempt) -> None:
+        if self._tally is not None:
+            self._tally.attempted(request, attempt)
+        if self._observers is not None:
+            now = self._clock.now()
+            if call.wire is not None and call.wire.detour:
+                self._observers.tell(Detoured(request, call.wire.detour, now))
+            self._observers.tell(AttemptFinished(request, attempt, now))
 
     async def _take(self, request: Request, answer: Any, call: Call, attempt: Attempt) -> Any:
         """What is made of an answer whose body is on the wire, or that is none."""

@@ -28,6 +28,7 @@ from asynchttp.values.masking import mask_text, mask_url
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from asynchttp.policy.tally import Tally
     from asynchttp.runtime.clock import Clock
     from asynchttp.values.events import Event, Observer
     from asynchttp.values.protocols import Handler
@@ -86,6 +87,28 @@ class Observe:
             now = self._clock.now()
             event = CallFinished(request, status, failure, len(call.attempts), now - call.started, now)
             self._observers.tell(event)
+
+
+class Count:
+    """Around everything, as `Observe`, for `client.metrics()`: counts the calls that end, and makes no event of it."""
+
+    __slots__ = ("_tally",)
+
+    def __init__(self, tally: Tally) -> None:
+        """Keep where to count."""
+        self._tally = tally
+
+    async def handle(self, request: Request, send: Handler) -> Any:
+        """Count the call when it ends."""
+        tally = self._tally
+        try:
+            answer = await send(request)
+        except BaseException:
+            tally.finished += 1
+            tally.failed += 1
+            raise
+        tally.finished += 1
+        return answer
 
 
 class LogEvents:

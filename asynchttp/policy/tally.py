@@ -1,4 +1,6 @@
-"""What is counted of calls and attempts, and how long attempts took: an observer that remembers numbers only.
+"""What is counted of calls and attempts, and how long attempts took.
+
+What happens to every call is counted where it happens, which costs less than an event; what is rare comes as an event.
 
 Latencies are kept in a histogram whose buckets grow with what they hold, eight for each doubling, so that a percentile is at
 most 7 % off, whether it is of microseconds or of minutes, and counting one takes the same few steps whatever came before.
@@ -10,7 +12,7 @@ from collections import OrderedDict
 from math import ceil, frexp
 from typing import TYPE_CHECKING, Final
 
-from asynchttp.values.events import AttemptFinished, CallFinished, Coalesced, HedgeStarted, RetryScheduled
+from asynchttp.values.events import Coalesced, HedgeStarted, RetryScheduled
 from asynchttp.values.metrics import Latency
 
 if TYPE_CHECKING:
@@ -18,9 +20,12 @@ if TYPE_CHECKING:
 
     from asynchttp.values.events import Event
     from asynchttp.values.request import Request
+    from asynchttp.values.result import Attempt
 
 IDLE: Final = 600.0  # seconds without an attempt after which an origin is forgotten; the totals keep what it had
+_STALE: Final = IDLE / 10  # how exactly the last use is known
 _STEPS: Final = 8  # buckets for each doubling
+_WITHIN: Final = 2 * _STEPS
 _LEAST: Final = 1e-9  # seconds; zero has no power of two
 
 
@@ -35,37 +40,38 @@ class Histogram:
         1.0
     """
 
-    __slots__ = ("_buckets", "_count", "_longest", "_sum")
+    __slots__ = ("_buckets", "_longest", "_sum")
 
     def __init__(self) -> None:
         """Nothing was seen."""
         self._buckets: dict[int, int] = {}
-        self._count = 0
         self._sum = self._longest = 0.0
 
     def add(self, seconds: float) -> None:
         """See one."""
-        part, power = frexp(max(seconds, _LEAST))  # seconds = part × 2 ** power, and part is from 0.5 up to 1
-        bucket = _STEPS * power + int((part - 0.5) * 2 * _STEPS)
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
-        self._count += 1
+        # seconds = part × 2 ** power, and part is from 0.5 up to 1
+        part, power = frexp(seconds if seconds > _LEAST else _LEAST)
+        bucket = _STEPS * power + int((part - 0.5) * _WITHIN)
+        buckets = self._buckets
+        buckets[bucket] = buckets.get(bucket, 0) + 1
         self._sum += seconds
-        self._longest = max(self._longest, seconds)
+        if seconds > self._longest:
+            self._longest = seconds
 
     def latency(self) -> Latency:
         """What they come to."""
-        if not self._count:
+        count = sum(self._buckets.values())
+        if not count:
             return Latency()
-        p50, p90, p99 = self._percentiles(0.5, 0.9, 0.99)
-        mean = self._sum / self._count
-        return Latency(count=self._count, mean=mean, p50=p50, p90=p90, p99=p99, longest=self._longest)
+        p50, p90, p99 = self._percentiles(count, 0.5, 0.9, 0.99)
+        return Latency(count=count, mean=self._sum / count, p50=p50, p90=p90, p99=p99, longest=self._longest)
 
-    def _percentiles(self, *shares: float) -> Iterator[float]:
+    def _percentiles(self, total: int, *shares: float) -> Iterator[float]:
         """For each share, in ascending order, the middle of the bucket in which that many of all come to their end."""
         buckets = iter(sorted(self._buckets.items()))
         seen = bucket = 0
         for share in shares:
-            while seen < ceil(share * self._count):
+            while seen < ceil(share * total):
                 bucket, count = next(buckets)
                 seen += count
             yield min(_middle(bucket), self._longest)
@@ -79,66 +85,72 @@ def _middle(bucket: int) -> float:
 class OriginTally:
     """What was counted of one origin."""
 
-    __slots__ = ("attempts", "errors", "latency", "used")
+    __slots__ = ("attempts", "errors", "latency", "stale", "used")
 
     def __init__(self) -> None:
         """Nothing yet."""
         self.attempts = self.errors = 0
         self.latency = Histogram()
         self.used = 0.0
+        self.stale = 0.0  # when its use has to be noted again
 
 
 class Tally:
-    """Counts what it is told of; O(1) an event, memory in proportion to the origins in use.
+    """Counts what it is told of; O(1) a step, memory in proportion to the origins in use.
+
+    `finished` and `failed` are for whoever sees calls end. `retries`, `hedges` and `coalesced` are told as events, by a tally
+    that is called as an observer is.
 
     Args:
-        host_of: what counts as one host, as for the limits.
+        key: what counts as one host, as for the limits; None for the origin.
     """
 
-    __slots__ = ("_host_of", "attempts", "coalesced", "errors", "failed", "finished", "hedges", "origins", "retries")
+    __slots__ = ("_key", "attempts", "coalesced", "errors", "failed", "finished", "hedges", "origins", "retries")
 
-    def __init__(self, host_of: Callable[[Request], Hashable]) -> None:
+    def __init__(self, key: Callable[[Request], Hashable] | None = None) -> None:
         """Nothing was counted."""
-        self._host_of = host_of
+        self._key = key
         self.finished = self.failed = 0
         self.attempts = self.errors = self.retries = self.hedges = self.coalesced = 0
         self.origins: OrderedDict[Hashable, OriginTally] = OrderedDict()  # least recently used first
 
     def __call__(self, event: Event) -> None:
-        """Count one event."""
-        match event:
-            case AttemptFinished():
-                self._attempt(event)
-            case CallFinished():
-                self.finished += 1
-                self.failed += event.error is not None
-            case RetryScheduled():
-                self.retries += 1
-            case HedgeStarted():
-                self.hedges += 1
-            case Coalesced():
-                self.coalesced += 1
-            case _:  # what tells nothing that is counted
-                return
+        """Count one event; those that tell nothing that is counted change nothing."""
+        if isinstance(event, RetryScheduled):
+            self.retries += 1
+        elif isinstance(event, HedgeStarted):
+            self.hedges += 1
+        elif isinstance(event, Coalesced):
+            self.coalesced += 1
 
-    def _attempt(self, event: AttemptFinished) -> None:
-        key, attempt = self._host_of(event.request), event.attempt
+    def attempted(self, request: Request, attempt: Attempt) -> None:
+        """An attempt ended."""
+        key = request._origin or request.origin if self._key is None else self._key(request)
+        elapsed = attempt.elapsed or 0.0
+        now = attempt.started + elapsed
         origin = self.origins.get(key)
-        if origin is None:
-            origin = self.origins[key] = OriginTally()
-        self.origins.move_to_end(key)
-        origin.used = event.at
-        self._forget(event.at)
+        if origin is None or now > origin.stale:
+            origin = self._use(key, now)
         self.attempts += 1
         origin.attempts += 1
         if attempt.status is None:
             self.errors += 1
             origin.errors += 1
-        elif attempt.elapsed is not None:
-            origin.latency.add(attempt.elapsed)
+        else:
+            origin.latency.add(elapsed)
 
-    def _forget(self, now: float) -> None:
-        """Drop the origin that was idle for longest, if that was long; each attempt meets at most one that is new."""
-        oldest = next(iter(self.origins))
-        if now - self.origins[oldest].used >= IDLE:
-            del self.origins[oldest]
+    def _use(self, key: Hashable, now: float) -> OriginTally:
+        """Note that an origin is used, and drop up to two that were idle for long; so forgetting keeps pace with meeting."""
+        origins = self.origins
+        origin = origins.get(key)
+        if origin is None:
+            origin = origins[key] = OriginTally()
+        origin.used = now
+        origin.stale = now + _STALE
+        origins.move_to_end(key)
+        for _ in range(2):
+            oldest = next(iter(origins))
+            if now - origins[oldest].used < IDLE:
+                break
+            del origins[oldest]
+        return origin

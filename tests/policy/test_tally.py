@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from asynchttp import Attempt, ConnectError, Request
+from asynchttp import Attempt, Request
 from asynchttp.policy.tally import IDLE, Histogram, Tally
 from asynchttp.values.events import (
-    AttemptFinished,
-    CallFinished,
     CallStarted,
     Coalesced,
     HedgeStarted,
@@ -65,10 +63,10 @@ def _request(host="a"):
     return Request("GET", f"https://{host}.example/")
 
 
-def _finished(host, *, status=200, elapsed: float | None = 0.5, at=0.0):
-    attempt = Attempt(1, URL("https://a.example/"), 0.0, 0.0)
+def _attempt(tally, host, *, status=200, elapsed=0.5, at=0.5):
+    attempt = Attempt(1, URL("https://a.example/"), at - elapsed, 0.0)
     attempt.status, attempt.elapsed = status, elapsed
-    return AttemptFinished(_request(host), attempt, at)
+    tally.attempted(_request(host), attempt)
 
 
 def _tally():
@@ -81,30 +79,40 @@ def test_events_are_counted():
     attempt = Attempt(1, request.url, 0.0, 0.0)
     events = [
         CallStarted(request, 0.0),
-        _finished("a"),
-        _finished("a", status=None),
-        _finished("a", status=503, elapsed=None),
-        _finished("b"),
         RetryScheduled(request, attempt, 1.0, "503", 0.0),
         HedgeStarted(request, 0.1, 0.0),
         Coalesced(request, 0.0),
-        CallFinished(request, 200, None, 1, 1.0, 0.0),
-        CallFinished(request, None, ConnectError("x"), 1, 1.0, 0.0),
     ]
     for event in events:
         tally(event)
-    assert (tally.finished, tally.failed, tally.attempts, tally.errors) == (2, 1, 4, 1)
+    assert (tally.finished, tally.failed, tally.attempts, tally.errors) == (0, 0, 0, 0)
     assert (tally.retries, tally.hedges, tally.coalesced) == (1, 1, 1)
+
+
+def test_attempts_are_counted_by_host():
+    """Those without an answer are errors, and have no part in the latency."""
+    tally = _tally()
+    _attempt(tally, "a")
+    _attempt(tally, "a", status=None)
+    _attempt(tally, "a", status=503)
+    _attempt(tally, "b")
+    assert (tally.attempts, tally.errors) == (4, 1)
     assert [(key, one.attempts, one.errors) for key, one in tally.origins.items()] == [("a", 3, 1), ("b", 1, 0)]
-    assert tally.origins["a"].latency.latency().count == 1
+    assert tally.origins["a"].latency.latency().count == 2
+    tally = Tally()
+    _attempt(tally, "a")
+    assert list(tally.origins) == ["https://a.example:443"]
 
 
 def test_idle_origins_are_forgotten():
     """Memory is in proportion to the origins in use; the totals keep what they had."""
     tally = _tally()
     for n in range(1000):
-        tally(_finished(f"h{n}", at=float(n)))
+        _attempt(tally, f"h{n}", at=float(n))
     assert len(tally.origins) == IDLE
     assert tally.attempts == 1000
-    tally(_finished("h999", at=10_000.0))
+    _attempt(tally, "h999", at=1010.0)
+    assert len(tally.origins) == IDLE
+    _attempt(tally, "h999", at=10_000.0)
+    assert len(tally.origins) == IDLE - 2
     assert "h999" in tally.origins

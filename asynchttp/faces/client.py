@@ -264,12 +264,12 @@ class Client(Lasting, Downloads, Verbs, Submitting):
     def limits(self) -> Limits:
         """The limits that hold now. Assigning others changes them at once, here and in all clients that share them.
 
-        `concurrency`, `per_host` and `max_queue` can change. Lowering them stops nothing that runs; a fan-out that runs
-        keeps its own concurrency. A client with other rates, adaptive limits or keys is made by `with_`. Assign on the
-        client's loop.
+        All but `key` can change. Lowering them stops nothing that runs, and a fan-out that runs keeps its own concurrency.
+        What was sent counts against new rates, and what an adaptive limit has found is kept within its new bounds. Assign on
+        the client's loop.
 
         Raises:
-            TypeError, ValueError: no `Limits`, or what cannot change while it is used.
+            TypeError, ValueError: no `Limits`, or another `key`; `with_` makes a client with that.
         """
         return self._core.settings.limits
 

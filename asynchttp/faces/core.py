@@ -19,11 +19,12 @@ from asynchttp import engine
 from asynchttp.faces.pending import Pending, drained, told
 from asynchttp.faces.settings import WIRE, Settings
 from asynchttp.faces.state import state_of
+from asynchttp.middleware.rate import refit
 from asynchttp.policy.auth import as_auth
 from asynchttp.policy.followup import as_redirects
 from asynchttp.policy.retry import Retry
 from asynchttp.runtime.call import new_call
-from asynchttp.runtime.gate import wake
+from asynchttp.transports.aiohttp import AiohttpTransport
 from asynchttp.values.checks import check_pairs, check_seconds
 from asynchttp.values.errors import ClientClosed, InvalidURL
 from asynchttp.values.masking import mask_url
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from asynchttp.values.timeout import Timeout
 
 CLOSING: Final = 1.0  # seconds that a cancelled call may take to unwind before it is left behind, with a warning
-_FIXED: Final = ("rate", "per_host_rate", "adaptive", "idle", "key")  # of limits, while they are used
 _FORKED: Final = "this client was made before a fork; a forked process needs a client of its own"
 _CLOSED: Final = "the client was closed and takes no more calls; make a new one"
 
@@ -195,21 +195,22 @@ class Core:
 
         Raises:
             TypeError: they are no `Limits`.
-            ValueError: what differs cannot change while it is used.
+            ValueError: `key` differs, by which what waits is sorted.
         """
         gate, old = self.state.gate, self.settings.limits
         replace(self.settings, limits=limits)  # which checks them
-        fixed = _FIXED if old.adaptive is None else (*_FIXED, "per_host")
-        differ = [name for name in fixed if getattr(limits, name) != getattr(old, name)]
-        if differ:
-            msg = f"{', '.join(differ)} cannot change in a client that is used; client.with_(limits=...) gives one with others"
-            raise ValueError(msg)
-        gate.max_queue = limits.max_queue
-        wake(gate.admission.resize(limits.concurrency, limits.per_host))
+        if limits.key != old.key:
+            raise ValueError(
+                "key cannot change in a client that is used; client.with_(limits=...) gives one with another"
+            )
+        refit(gate, old, limits)
         for core in self._root()._family():
             if core.state.gate is gate:
                 core.settings = replace(core.settings, limits=limits)
                 core.engine.link()  # who had no limits had no layer for them
+                transport = core.state.transport
+                if core._owns_transport and isinstance(transport, AiohttpTransport):
+                    transport.resize(limits.concurrency, limits.idle)
 
     def accepts(self, accept: Any) -> Callable[[Any], bool]:
         """Which answers to items of a fan-out are ok.

@@ -27,12 +27,13 @@ _TOO_MUCH = frozenset({429, 503})  # Too Many Requests (RFC 6585, 4); Service Un
 class AdaptiveLayer:
     """Stands inside the limits, where the slot of the attempt is still held; cancels and other errors say nothing."""
 
-    __slots__ = ("_adaptive", "_admission", "_key", "_next", "_now", "_observers")
+    __slots__ = ("_adaptive", "_admission", "_gate", "_key", "_next", "_now", "_observers")
 
     def __init__(self, handler: Handler, adaptive: Adaptive, gate: Gate, clock: Clock, observers: Observers) -> None:
         """Wrap `handler`."""
         self._next = handler
         self._adaptive = adaptive
+        self._gate = gate
         self._admission = gate.admission
         self._key = gate.key
         self._now = clock.now
@@ -77,6 +78,7 @@ class AdaptiveLayer:
             self._change(request, key, limit, "dropped", now)
 
     def _change(self, request: Request, key: Hashable, limit: int, reason: str, now: float) -> None:
-        wake(self._admission.limit(key, limit))
+        if self._gate.adaptive is self._adaptive:  # else it was switched off since this attempt began
+            wake(self._admission.limit(key, limit))
         if self._observers:
             self._observers.tell(LimitChanged(request, limit, reason, now))

@@ -17,6 +17,8 @@ from asynchttp.values.events import HedgeStarted
 from asynchttp.values.response import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from asynchttp.middleware.observe import Observers
     from asynchttp.policy.budget import Budget
     from asynchttp.policy.hedge import Tail, Tails
@@ -125,12 +127,11 @@ class HedgeLayer:
         retry = call.retry
         if call.streaming or call.watch is not None or (self._racing and call in self._racing):
             return False
-        if retry is None:
-            methods = IDEMPOTENT
-        elif call.retries + 1 < retry.attempts:
+        methods: Collection[str] = IDEMPOTENT
+        if retry is not None:
+            if call.retries + 1 >= retry.attempts:
+                return False
             methods = retry.methods
-        else:
-            return False
         if request.body is None and request.into is None and request.method in methods:  # what nearly all are
             return True
         return hedgeable(request, methods)

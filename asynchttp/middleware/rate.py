@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from asynchttp.policy.adaptive import Adaptive
 from asynchttp.policy.admission import Admission
+from asynchttp.policy.limits import Limits
 from asynchttp.policy.pacing import Pace
 from asynchttp.policy.rate import Rates, as_rates
 from asynchttp.runtime.gate import Gate, wake
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable
+    from collections.abc import Collection, Hashable, Sequence
 
     from asynchttp.policy.admission import Ticket
-    from asynchttp.policy.limits import Limits
+    from asynchttp.policy.rate import RateLimit
     from asynchttp.runtime.clock import Clock, Handle
 
 _ALL: Final = object()  # the key of the timer of all hosts
@@ -51,6 +52,17 @@ class Keeper:
     def rates(self) -> Rates | None:
         """What is counted against the rates of the user, if there are any."""
         return self._rates
+
+    def rerate(self, client: Sequence[RateLimit], host: Sequence[RateLimit]) -> None:
+        """Keep other rates from now on; whoever waits for the old ones is asked anew; O(hosts)."""
+        now = self._now()
+        if not client and not host:
+            self._rates = None
+        else:
+            self._rates = Rates(client, host) if self._rates is None else self._rates.change(client, host, now)
+        self._watch()
+        for key in list(self._timers):
+            self._arm(key, now)
 
     def join(self, other: Keeper) -> None:
         """Heed what servers said to `other`, too: the queue of a client that came from its, with limits of its own."""
@@ -138,11 +150,25 @@ class Keeper:
 
 def door(limits: Limits, clock: Clock) -> Gate:
     """The gate that `limits` ask for, and its keeper."""
-    adaptive = None if limits.adaptive is None else Adaptive(limits.adaptive, limits.per_host)
-    admission = Admission(limits.concurrency, limits.per_host, None if adaptive is None else adaptive.limit)
-    gate = Gate(admission, limits.key)
-    gate.adaptive = adaptive
-    gate.max_queue = limits.max_queue
-    client, host = as_rates("rate", limits.rate), as_rates("per_host_rate", limits.per_host_rate)
-    gate.keeper = Keeper(admission, Rates(client, host) if client or host else None, clock)
+    gate = Gate(Admission(), limits.key)
+    gate.keeper = Keeper(gate.admission, None, clock)
+    refit(gate, Limits(concurrency=None, key=limits.key), limits)
     return gate
+
+
+def refit(gate: Gate, old: Limits, new: Limits) -> None:
+    """Let other limits hold from now on, all but `key`, by which tickets were sorted; O(hosts). What runs goes on.
+
+    What an origin is known to bear is kept within the new bounds. What was sent counts against the new rates, too.
+    """
+    gate.max_queue = new.max_queue
+    if new.adaptive is None:
+        gate.adaptive = None
+    elif gate.adaptive is None:
+        gate.adaptive = Adaptive(new.adaptive, new.per_host)
+    else:
+        gate.adaptive.change(new.adaptive, new.per_host)
+    if (new.rate, new.per_host_rate) != (old.rate, old.per_host_rate):
+        gate.keeper.rerate(as_rates("rate", new.rate), as_rates("per_host_rate", new.per_host_rate))
+    limit_of = None if gate.adaptive is None else gate.adaptive.limit
+    wake(gate.admission.resize(new.concurrency, new.per_host, limit_of))

@@ -91,10 +91,16 @@ class Adaptive:
 
     def __init__(self, settings: AdaptiveLimit, ceiling: int | None = None) -> None:
         """Know nothing."""
+        self._found: OrderedDict[Hashable, _Found] = OrderedDict()  # least recently used first
+        self.change(settings, ceiling)
+
+    def change(self, settings: AdaptiveLimit, ceiling: int | None = None) -> None:
+        """Look for it in another way from now on; limits that were found are kept, within the new bounds; O(keys)."""
         self.settings = settings
         self._maximum = settings.maximum if ceiling is None else min(settings.maximum, ceiling)
         self._initial = min(settings.initial, self._maximum)
-        self._found: OrderedDict[Hashable, _Found] = OrderedDict()  # least recently used first
+        for found in self._found.values():
+            found.limit = min(max(found.limit, settings.minimum), self._maximum)
 
     def __len__(self) -> int:
         """Keys about which something is known."""

@@ -202,9 +202,12 @@ class Admission:
         self._refresh(group)
         return self._admit()
 
-    def resize(self, concurrency: int | None, per_host: int | None) -> Sequence[Ticket]:
+    def resize(
+        self, concurrency: int | None, per_host: int | None, limit_of: Callable[[Hashable], int | None] | None = None
+    ) -> Sequence[Ticket]:
         """Change the limits while running; lowering them stops nothing that runs; O(hosts)."""
         self._steady = None
+        self._limit_of = limit_of
         self._slots = concurrency
         if not self._shut:
             self.concurrency = concurrency

@@ -181,17 +181,16 @@ class _Circuit:
 class Breaker:
     """The state of a `CircuitBreaker`: a circuit for each key in use.
 
-    Every method is O(1); `enter` also forgets at most two circuits that were idle for longer than the window, so that
+    Every method is O(1); `enter` also forgets at most two circuits that had no outcome for longer than the window, so that
     memory stays in proportion to the origins in use. Those that are isolated are kept until they are restored.
     """
 
-    __slots__ = ("_circuits", "_isolated", "_per_second", "_stale", "resting", "settings")
+    __slots__ = ("_circuits", "_isolated", "_per_second", "resting", "settings")
 
     def __init__(self, settings: CircuitBreaker) -> None:
         """Start with every circuit closed."""
         self.settings = settings
         self._per_second = BUCKETS / settings.window
-        self._stale = settings.window / BUCKETS  # how exactly the last use is known
         self._circuits: OrderedDict[Hashable, _Circuit] = OrderedDict()  # least recently used first
         self._isolated: dict[Hashable, _Circuit] = {}
         #: The keys whose circuits are not closed: while there are none, nobody needs to `ask`.
@@ -234,9 +233,6 @@ class Breaker:
                 return Refused("isolated", None)
             circuit = self._circuits[key] = _Circuit(key, now)
             self._forget(now)
-        elif now - circuit.used > self._stale:
-            circuit.used = now
-            self._circuits.move_to_end(key)
         if circuit.state != "closed":
             refused = _refusal(circuit, now)
             if refused is not None:
@@ -248,27 +244,33 @@ class Breaker:
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> Change | None:
         """Give a permit back with what its attempt says about the origin; the change that follows, if one does."""
         circuit = permit.circuit
-        if circuit.permit is permit and now < circuit.ends and verdict == "success":  # nearly all, and no change follows
+        # Nearly all come to this, and no change follows.
+        if circuit.permit is permit and now < circuit.ends and verdict == "success":
             circuit.good += 1
             return None
-        if circuit.permit is None:  # it was forgotten while this one hung
-            known = self._circuits.get(permit.key)
-            if known is None:
-                if verdict != "failure" or permit.probe or permit.key in self._isolated:
-                    return None
-                known = self._circuits[permit.key] = _Circuit(permit.key, now)
-            circuit = known
+        if circuit.permit is None:
+            return self._late(permit, verdict, now)
+        return None if circuit.permit.epoch != permit.epoch else self._count(circuit, verdict, now)
+
+    def _late(self, permit: Permit, verdict: Verdict, now: float) -> Change | None:
+        """Its circuit was forgotten while this one hung: a failure counts, to that which is there now."""
+        circuit = self._circuits.get(permit.key)
+        if circuit is None:
+            if verdict != "failure" or permit.probe or permit.key in self._isolated:
+                return None
+            circuit = self._circuits[permit.key] = _Circuit(permit.key, now)
         assert circuit.permit is not None
-        if permit.epoch != circuit.permit.epoch or circuit.state == "isolated":
-            return None
-        if permit.probe:
+        return None if circuit.permit.epoch != permit.epoch else self._count(circuit, verdict, now)
+
+    def _count(self, circuit: _Circuit, verdict: Verdict, now: float) -> Change | None:
+        if circuit.state == "half-open":
             return self._probed(circuit, verdict, now)
         if verdict == "nothing":
             return None
         bucket = int(now * self._per_second)
         if circuit.count(bucket, verdict == "failure"):
             circuit.used = now
-            self._circuits.move_to_end(permit.key)
+            self._circuits.move_to_end(circuit.key)
             circuit.ends = (bucket + 1) / self._per_second
         if verdict == "success" or circuit.outcomes < self.settings.minimum or not self._too_many(circuit):
             return None

@@ -84,7 +84,7 @@ class Tail:
         watch: belongs to the driver: whatever waits for the delay to be over.
     """
 
-    __slots__ = ("_answers", "_down", "_slowest", "_slow", "_up", "delay", "stale", "used", "watch")
+    __slots__ = ("_answers", "_down", "_slow", "_slowest", "_up", "delay", "stale", "used", "watch")
 
     def __init__(self, delay: float | None, up: float, down: float, now: float) -> None:
         """Know nothing but a delay, if that is fixed."""

@@ -160,8 +160,9 @@ class _Cell:
         """Take what it costs; `who` may give it back."""
         self._last = who
         if self.times is None:
-            self._before = time = self.time
-            self.time = (time if time > now else now) + self.interval * cost
+            self._before = self.time
+            begin = now if self.time < now else self.time  # noqa: FURB136  a call of max costs more
+            self.time = begin + self.interval * cost
         else:
             self._before = self.times
             moved = zip(self.rates, self.times, strict=True)

@@ -50,12 +50,12 @@ class Histogram:
     def add(self, seconds: float) -> None:
         """See one."""
         # seconds = part × 2 ** power, and part is from 0.5 up to 1
-        part, power = frexp(seconds if seconds > _LEAST else _LEAST)
+        part, power = frexp(seconds or _LEAST)
         bucket = _STEPS * power + int((part - 0.5) * _WITHIN)
         buckets = self._buckets
         buckets[bucket] = buckets.get(bucket, 0) + 1
         self._sum += seconds
-        if seconds > self._longest:
+        if seconds > self._longest:  # noqa: PLR1730  a call of max costs more
             self._longest = seconds
 
     def latency(self) -> Latency:

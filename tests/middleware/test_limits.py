@@ -14,6 +14,7 @@ from tests.torture import Body, cancels, nothing_left
 
 pytestmark = pytest.mark.asyncio
 URL = "https://example.com/"
+ORIGIN = "https://example.com:443"
 
 
 @pytest.fixture
@@ -162,24 +163,66 @@ async def test_limits_begin_where_there_were_none(clock):
         assert clock.now() == pytest.approx(5, abs=0.1)
 
 
-@pytest.mark.parametrize("limits", [Limits(rate="1/s"), Limits(idle=5), Limits(key=str), Limits(per_host_rate="1/s")])
-async def test_what_cannot_change_is_named(limits):
-    """Rates, keys and idle connections belong to a client for its life."""
+async def test_what_cannot_change_is_named():
+    """What counts as one host belongs to a client for its life."""
     client = Client(transport=MockTransport(lambda request: Response(200)))
-    with pytest.raises(ValueError, match=r"cannot change .*with_\(limits="):
-        client.limits = limits
+    with pytest.raises(ValueError, match=r"key cannot change .*with_\(limits="):
+        client.limits = Limits(key=str)
     with pytest.raises(TypeError, match="limits= must be"):
         client.limits = 5  # type: ignore[assignment]
     assert client.limits == Limits()
     await client.aclose()
 
 
-async def test_an_adaptive_limit_keeps_its_ceiling():
-    """What `per_host` bounds was found below it, so it stays; the rest changes."""
-    found = AdaptiveLimit(initial=5)
-    client = Client(transport=MockTransport(lambda request: Response(200)), limits=Limits(per_host=9, adaptive=found))
-    with pytest.raises(ValueError, match="per_host cannot change"):
-        client.limits = Limits(per_host=8, adaptive=found)
-    client.limits = Limits(per_host=9, adaptive=found, concurrency=3)
-    assert client.limits.concurrency == 3
-    await client.aclose()
+async def test_rates_change_while_they_are_used(clock):
+    """Who waits for the old rate goes by the new one, what was sent counts, and without a rate all go."""
+    sent: list[float] = []
+
+    def answer(request):
+        sent.append(clock.now())
+        return Response(200)
+
+    server = MockTransport(answer, keep=False)
+    async with Client(transport=server, limits=Limits(rate="1/h")) as client:
+        tasks = [asyncio.ensure_future(client.get(URL)) for _ in range(4)]
+        await clock.sleep(100)
+        client.limits = Limits(rate="0.1/s")
+        await clock.sleep(0)
+        assert len(sent) == 1, "what is left of the hour is as much of the new interval"
+        await clock.sleep(15)
+        client.limits = Limits(rate="0.1/s", per_host_rate="0.01/s")  # of which nothing was sent yet
+        await clock.sleep(100)
+        client.limits = Limits()
+        await asyncio.gather(*tasks)
+        assert sent == pytest.approx([0, 109.7, 119.7, 215], abs=0.1)
+        assert client._core.state.gate.admission.meter is None
+        client.limits = Limits(per_host_rate="1/s")
+        await asyncio.gather(*[client.get(URL) for _ in range(3)])
+        assert sent[4:] == pytest.approx([215, 216, 217], abs=0.1)
+        nothing_left(client)
+
+
+async def test_adaptive_limits_change_while_they_are_used(clock):
+    """On, off and with other bounds: what was found is kept within them, and nothing that runs is stopped."""
+    async with await _slow(clock, Limits(concurrency=None)) as client:
+        admission = client._core.state.gate.admission
+        first = [asyncio.ensure_future(client.get(URL)) for _ in range(9)]
+        await clock.sleep(0.5)
+        client.limits = Limits(adaptive=AdaptiveLimit(initial=2))
+        second = [asyncio.ensure_future(client.get(URL)) for _ in range(9)]
+        await clock.sleep(0.2)
+        assert (admission.running, admission.slots_of(ORIGIN)) == (9, 2)
+        await asyncio.gather(*first)
+        await clock.sleep(0.2)
+        assert admission.running == 2
+        client.limits = Limits(adaptive=AdaptiveLimit(initial=5, minimum=4), per_host=6)
+        await clock.sleep(0)
+        assert (admission.running, admission.slots_of(ORIGIN)) == (5, 5)
+        client.limits = Limits(adaptive=AdaptiveLimit(initial=3, maximum=3))
+        assert (admission.running, admission.slots_of(ORIGIN)) == (5, 3)
+        client.limits = Limits()
+        await asyncio.gather(*second)
+        assert admission.slots_of(ORIGIN) is None, (
+            "an attempt that had begun by the old limits changes nothing any more"
+        )
+        nothing_left(client)

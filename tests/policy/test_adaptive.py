@@ -196,6 +196,20 @@ def test_goodput_is_that_of_the_best_fixed_limit(most):
     assert server.bad <= 0.01 * served
 
 
+def test_it_can_be_told_to_look_in_another_way():
+    """What was found is kept, within the new bounds and below the new ceiling; those that are met later begin anew."""
+    adaptive = Adaptive(AdaptiveLimit(initial=10, maximum=20))
+    adaptive.answered("a", 1.0, 10, 0.0)
+    assert adaptive.answered("a", 1.0, 10, 5.0) == 11
+    adaptive.change(AdaptiveLimit(initial=30, minimum=15, maximum=40))
+    assert (adaptive.limit("a"), adaptive.limit("b")) == (15, 30)
+    adaptive.change(AdaptiveLimit(initial=30, maximum=40), 12)
+    assert (adaptive.limit("a"), adaptive.limit("b")) == (12, 12)
+    assert adaptive.answered("a", 1.0, 12, 9.0) is None
+    adaptive.change(AdaptiveLimit(backoff=0.5))
+    assert adaptive.dropped("a", 10.0, 10.0) == 6
+
+
 def test_the_origins_that_it_knows_can_be_seen():
     """Those that brought an answer, or were too much for."""
     adaptive = Adaptive(AdaptiveLimit())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,9 @@ from hypothesis import strategies as st
 
 from asynchttp.policy import admission, turns
 from asynchttp.policy.admission import Admission, Group, Ticket
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable
 
 MODULES = {admission.__file__, turns.__file__}
 
@@ -525,7 +529,7 @@ def test_limited(concurrency, per_host, limited):
 class Meter:
     """Lets in what `allowed` says for a host, then shuts it; "all" is everything."""
 
-    heeds = ("whoever asks",)
+    heeds: Collection[Hashable] = ("whoever asks",)
 
     def __init__(self, admission, **allowed):
         self.admission = admission

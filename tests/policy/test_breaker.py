@@ -17,7 +17,7 @@ SMALL = CircuitBreaker(failure_ratio=0.5, minimum=4, window=10, cooldown=5)
 
 def send(breaker, verdict, now, key="a"):
     """One attempt that comes to its end at once; the change that it makes."""
-    permit = breaker.enter(key, now)
+    permit = breaker.ready(key) or breaker.enter(key, now)
     assert isinstance(permit, Permit), permit
     return breaker.settle(permit, verdict, now)
 
@@ -239,6 +239,7 @@ def test_whatever_happens_the_table_holds(script):
         if what in {"isolate", "restore"}:
             change = getattr(breaker, what)("a", now)
         elif isinstance(permit := breaker.enter("a", now), Permit):
+            assert breaker.ready("a") == (None if permit.probe else permit)
             assert permit.probe == (breaker.state("a") == "half-open")
             before = breaker.state("a")
             if what == "hang":
@@ -247,6 +248,7 @@ def test_whatever_happens_the_table_holds(script):
                 change = breaker.settle(permit, what, now)
         elif out:
             assert breaker.state("a") != "closed"
+            assert breaker.ready("a") is None
             change = breaker.settle(out.pop(0), "failure", now)
         assert (breaker.state("a") != before) <= (change is not None)
         if change is not None:

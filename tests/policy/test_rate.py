@@ -195,3 +195,45 @@ def test_how_long_it_waits_can_be_seen():
         assert rates.wait_on("a", 1000.5) == pytest.approx(59.5, abs=0.01)
     assert (list(rates), rates.wait_on("b", 1000.5), rates.wait_on("a", 2000.0)) == (["a"], 0.0, 0.0)
     assert Rates([], [RateLimit(1)]).wait(0.0) == 0.0
+
+
+@given(rates, rates, st.floats(0, 50))
+def test_after_a_change_the_new_rate_holds_and_what_went_before_counts(old, new, at):
+    """No window after the change holds more than the new rate and its burst, and the two bursts do not add up."""
+    meter, sent = Rates([old], ()), []
+    change = 1000.0 + at * old.interval
+    for begin, end in ((1000.0, change), (change, change + 50 * new.interval)):
+        now = begin
+        while now <= end:
+            held = meter.take("h", 1, now, None)
+            if held is None:
+                sent.append(now)
+            else:
+                now = held.until
+        if begin == 1000.0:
+            meter = meter.change([new], (), change)
+    assert most([time for time in sent if time > change], new.per) <= new.amount + new.burst - 1
+    moment = min(old.interval, new.interval) / 2
+    assert sum(abs(time - change) < moment for time in sent) <= max(old.burst, new.burst) + 1
+
+
+def test_rates_that_come_and_go_begin_with_nothing_sent():
+    """Rate by rate: the first stays the first; hosts keep what they had, unless there is no rate for them any more."""
+    meter = Rates([RateLimit(1, per=10)], [RateLimit(1)])
+    meter.take("a", 1, 100.0, None)
+    assert meter
+    more = meter.change([RateLimit(1, per=100), RateLimit(2)], [RateLimit(1, per=10)], 105.0)
+    assert more.wait(105.0) == pytest.approx(50, rel=0.01), "half of an interval is half of the other"
+    assert (more.wait_on("a", 105.0), more.wait_on("b", 105.0)) == (0.0, 0.0)
+    assert more.take("b", 1, 160.0, None) is None
+    fewer = more.change([RateLimit(1)], (), 160.0)
+    assert (fewer.wait(160.0), len(fewer)) == (pytest.approx(1.0, rel=0.01), 0)
+    assert fewer.change((), [RateLimit(1)], 160.0).take("a", 1, 160.0, None) is None
+
+
+def test_the_last_unit_of_several_rates_can_be_given_back():
+    """Of each of them."""
+    meter = Rates([RateLimit(1), RateLimit(2)], ())
+    assert meter.take("a", 1, 0.0, meter) is None
+    meter.give_back("a", meter)
+    assert meter.take("a", 1, 0.0, None) is None

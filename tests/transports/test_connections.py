@@ -103,6 +103,23 @@ async def test_idle_connections_are_bounded():
         assert len(two.connections) == 1
 
 
+async def test_the_bound_on_idle_connections_can_be_changed():
+    """Beyond a lower one the longest unused are closed at once, those in use when they are done."""
+    async with RawServer(KEPT) as one, RawServer(KEPT) as two, asynchttp.Client() as client:
+        await client.get(one.url)
+        await client.get(two.url)
+        client.limits = Limits(idle=1)
+        await one.settled()
+        assert two.open == 1
+        apart = client.with_(limits=Limits())
+        apart.limits = Limits(idle=0)
+        assert two.open == 1, "connections are those of the client that made them"
+        client.limits = Limits(idle=0)
+        await two.settled()
+        await client.get(two.url)
+        await two.settled()
+
+
 async def test_no_idle_connections():
     """``idle=0`` keeps none."""
     async with RawServer(KEPT) as server, asynchttp.Client(limits=Limits(idle=0)) as client:

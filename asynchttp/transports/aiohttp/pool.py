@@ -198,7 +198,12 @@ class _Pool(aiohttp.BaseConnector):
         """Remember a connection as the last used; close the longest unused ones beyond the idle limit."""
         protocol.idle = True
         self._kept[protocol] = key
-        while len(self._kept) > self._idle:
+        self.keep_at_most(self._idle)
+
+    def keep_at_most(self, idle: int) -> None:
+        """Close the longest unused ones beyond another idle limit, now and from now on; O(1) for each that is closed."""
+        self._idle = idle
+        while len(self._kept) > idle:
             self._evict(*self._kept.popitem(last=False))
 
     def _evict(self, protocol: Any, key: Any, *, abort: bool = False) -> None:

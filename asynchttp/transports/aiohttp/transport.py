@@ -114,6 +114,16 @@ class AiohttpTransport:
         proxy = None if self._proxies is None else self._proxies.of(request.url)
         return await open_websocket(session, request, UPGRADE.get(), owned=self._owned, proxy=proxy)
 
+    def resize(self, concurrency: int | None, idle: int) -> None:
+        """Other limits hold: close what is kept beyond `idle`, and warn as at first use where descriptors are too few."""
+        self._idle, before, self._concurrency = idle, self._concurrency, concurrency
+        session = self._session
+        if session is not None and self._owned:
+            connector: Any = session.connector
+            connector.keep_at_most(idle)
+            if concurrency != before:
+                warn_beyond(concurrency)
+
     async def aclose(self) -> None:
         """Close the session, if it is ours, and let its connections end."""
         self._closed = True

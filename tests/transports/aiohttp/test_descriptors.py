@@ -120,6 +120,17 @@ class TestClient:
             assert len(caught) == 1
             await client.get(server.url)
 
+    async def test_warns_again_when_the_concurrency_is_raised(self, most):
+        """`client.limits = ...` may ask for more than there is, as the constructor may; the same again says nothing."""
+        most(100)
+        async with RawServer(KEPT) as server, asynchttp.Client(limits=Limits(concurrency=10)) as client:
+            client.limits = Limits(concurrency=300)  # nothing is open yet: the first use would tell
+            client.limits = Limits(concurrency=10)
+            await client.get(server.url)
+            with pytest.warns(RuntimeWarning, match="concurrency=200"):
+                client.limits = Limits(concurrency=200)
+            client.limits = Limits(concurrency=200, per_host=2)
+
     async def test_says_nothing_where_there_are_enough(self, most):
         """Warnings are errors here."""
         most(1000)

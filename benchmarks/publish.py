@@ -14,7 +14,7 @@ from benchmarks.peers.chart import chart
 PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
 SECTIONS = ("peers", "peers-elsewhere", "peers-targets")
 OUTAGES = ROOT / "docs" / "explanation" / "outages.md"
-SCENES = ("outage-dead", "outage-unlucky", "outage-steady", "outage-overload")
+SCENES = ("outage-dead", "outage-unlucky", "outage-steady", "outage-overload", "outage-reach")
 BEGIN, END = "<!-- numbers -->", "<!-- end of the numbers -->"
 
 

@@ -75,22 +75,18 @@ def options(variant: str) -> dict[str, Any]:
 
     Others bound the attempts of each call and nothing else, as is usual, so they have no limit on what is on the wire.
     """
-    if variant == OURS:
-        return {"retry": Retry(ATTEMPTS)}
-    if variant == NARROW:
-        return {"retry": Retry(ATTEMPTS), "budget": None}
-    chosen: dict[str, Any] = {"limits": Limits(concurrency=None)}
-    if variant == BROKEN:
-        return {**chosen, "retry": Retry(ATTEMPTS), "breaker": CircuitBreaker()}
-    if variant == NO_RETRY:
-        return {**chosen, "retry": None}
-    if variant == AT_ONCE:
-        return {**chosen, "retry": Retry(ATTEMPTS, backoff=Backoff.constant(0)), "budget": None}
-    if variant == JITTER:
-        return {**chosen, "retry": Retry(ATTEMPTS), "budget": None}
-    if variant == RATIO:
-        return {**chosen, "retry": Retry(ATTEMPTS, should_retry=Ratio(0.2)), "budget": None}
-    return {**chosen, "retry": Retry(ATTEMPTS)}
+    chosen: dict[str, Any] = {"retry": Retry(ATTEMPTS)}
+    if variant not in {OURS, NARROW}:
+        chosen["limits"] = Limits(concurrency=None)
+    if variant in {AT_ONCE, JITTER, RATIO, NARROW}:
+        chosen["budget"] = None
+    more: dict[str, dict[str, Any]] = {
+        BROKEN: {"breaker": CircuitBreaker()},
+        NO_RETRY: {"retry": None},
+        AT_ONCE: {"retry": Retry(ATTEMPTS, backoff=Backoff.constant(0))},
+        RATIO: {"retry": Retry(ATTEMPTS, should_retry=Ratio(0.2))},
+    }
+    return {**chosen, **more.get(variant, {})}
 
 
 class Scene:

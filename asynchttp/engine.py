@@ -8,9 +8,8 @@ From the outside in; a policy that is switched off is not in the list::
     coalesce             waits for an equal one                      once a hop
     retry                budget; nothing is held while it sleeps     once a hop
     limits               breaker asked, pauses, rates, a slot        once an attempt
-    hedge                another attempt beside a slow one           once an attempt
-    breaker              asked again; told of the outcome            once an attempt
-    adaptive             told how it went                            once an attempt
+    watch                once an attempt: the breaker is asked again, and told of the outcome; the adaptive limit
+                         is told how it went; hedging sends another beside a slow one
     cookies              those that the jar has for its URL          once an attempt
     attempt              its clock, its record, its body             once an attempt
     network_middlewares  the user's                                  once an attempt
@@ -28,22 +27,23 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asynchttp.middleware.adaptive import AdaptiveLayer
+from asynchttp.middleware.adaptive import AdaptiveWatch
 from asynchttp.middleware.attempt import PHASES, AttemptLayer
 from asynchttp.middleware.auth import Keyring, Signer
-from asynchttp.middleware.breaker import BreakerLayer, Circuits
+from asynchttp.middleware.breaker import BreakerWatch, Circuits
 from asynchttp.middleware.chain import wrap
 from asynchttp.middleware.coalesce import CoalesceLayer, Flights
 from asynchttp.middleware.cookies import CookieLayer
 from asynchttp.middleware.endings import closed, give_reason, note, overtake, reached
 from asynchttp.middleware.exchange import Exchange
-from asynchttp.middleware.hedge import HedgeLayer
+from asynchttp.middleware.hedge import HedgeWatch
 from asynchttp.middleware.limits import LimitsLayer
 from asynchttp.middleware.observe import Count, Observe, Observers
 from asynchttp.middleware.pacing import Pacer
 from asynchttp.middleware.rate import door
 from asynchttp.middleware.retry import RetryLayer
-from asynchttp.middleware.straight import Straight
+from asynchttp.middleware.straight import OneHop, Straight
+from asynchttp.middleware.watch import WatchLayer, together
 from asynchttp.policy.admission import Group
 from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from asynchttp.middleware.cookies import Jar
+    from asynchttp.middleware.watch import Watcher
     from asynchttp.policy.breaker import CircuitBreaker
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.credentials import Auth
@@ -189,20 +190,23 @@ class Engine:
         if state.cookies is not None:
             cookies = CookieLayer(handler, state.cookies)
             handler = cookies.handle
-        adaptive, circuits = state.gate.adaptive, state.circuits
-        if adaptive is not None:
-            handler = AdaptiveLayer(handler, adaptive, state.gate, clock, observers).handle
-        if circuits is not None:
-            circuits.join(state.gate)
-            handler = BreakerLayer(handler, circuits, state.gate, clock, observers).handle
+        watchers: list[Watcher] = []
+        if state.circuits is not None:
+            state.circuits.join(state.gate)
+            watchers.append(BreakerWatch(state.circuits, clock, observers))
+        if state.gate.adaptive is not None:
+            watchers.append(AdaptiveWatch(state.gate.adaptive, state.gate, clock, observers))
         hedging = None
         if state.tails is not None:
-            hedging = HedgeLayer(handler, state.tails, state.gate, state.budget, clock, counted, deadlines)
-            handler = hedging.handle
+            hedging = HedgeWatch(state.tails, state.budget, clock, counted, deadlines)
+            watchers.append(hedging)
+        watcher = together(watchers)
+        if watcher is not None:
+            handler = WatchLayer(handler, watcher, state.gate.key).handle
         slots = repeat = None
         if limits:
             pacer = Pacer(layers.pacing, state.gate, clock, state.random, observers) if layers.pacing else None
-            slots = LimitsLayer(handler, state.gate, clock, deadlines, pacer, circuits)
+            slots = LimitsLayer(handler, state.gate, clock, deadlines, pacer, state.circuits)
             handler = slots.handle
         if hedging is not None:
             hedging.door = handler
@@ -210,13 +214,14 @@ class Engine:
             repeat = RetryLayer(handler, state.budget, clock, state.random, counted)
             handler = repeat.handle
         if self.flights is not None:
+            if slots is not None:
+                handler = Straight(OneHop(handler), repeat, slots, watcher, cookies, attempt, state.term).handle
             handler = CoalesceLayer(handler, self.flights, state.gate, clock, counted).handle
         signer = Signer(layers.auth, state.keyring, state.gate, clock)
         exchange = Exchange(handler, signer, layers.sensitive, observers, clock)
         handler = exchange.handle
-        more = (adaptive, circuits, hedging, self.flights)
-        if slots is not None and not layers.auth and all(layer is None for layer in more):
-            handler = Straight(exchange, repeat, slots, cookies, attempt, state.term).handle
+        if slots is not None and not layers.auth and self.flights is None:
+            handler = Straight(exchange, repeat, slots, watcher, cookies, attempt, state.term).handle
         return wrap(layers.middlewares, handler)
 
     def send(self, request: Request) -> Awaitable[Any]:

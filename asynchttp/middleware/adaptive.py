@@ -18,42 +18,34 @@ if TYPE_CHECKING:
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.runtime.gate import Gate
-    from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
 
 _TOO_MUCH = frozenset({429, 503})  # Too Many Requests (RFC 6585, 4); Service Unavailable (RFC 9110, 15.6.4)
 
 
-class AdaptiveLayer:
-    """Stands inside the limits, where the slot of the attempt is still held; cancels and other errors say nothing."""
+class AdaptiveWatch:
+    """Measures attempts up to the beginning of their answers; cancels and other errors say nothing."""
 
-    __slots__ = ("_adaptive", "_admission", "_gate", "_key", "_next", "_now", "_observers")
+    __slots__ = ("_adaptive", "_admission", "_gate", "_now", "_observers")
 
-    def __init__(self, handler: Handler, adaptive: Adaptive, gate: Gate, clock: Clock, observers: Observers) -> None:
-        """Wrap `handler`."""
-        self._next = handler
+    def __init__(self, adaptive: Adaptive, gate: Gate, clock: Clock, observers: Observers) -> None:
+        """Look on for the hosts of `gate`."""
         self._adaptive = adaptive
         self._gate = gate
         self._admission = gate.admission
-        self._key = gate.key
         self._now = clock.now
         self._observers = observers
 
-    async def handle(self, request: Request) -> Any:
-        """One attempt, measured up to the beginning of its answer."""
-        attempts = request._call.attempts
-        own = len(attempts)  # where the record of this attempt will be, also if a hedge adds one before it ends
-        send = self._next
-        try:
-            answer = await send(request)
-        except (builtins.TimeoutError, asyncio.CancelledError) as error:
-            self._failed(request, error)
-            raise
-        attempt = attempts[own]
+    def begin(self, _request: Request, call: Call, _key: Hashable) -> int:
+        """Where the record of the attempt will be, also if a hedge adds one before it ends."""
+        return len(call.attempts)
+
+    def answered(self, request: Request, call: Call, key: Hashable, own: int, answer: Any) -> None:
+        """The limit may grow; 429 and 503 say that it was too much."""
+        attempt = call.attempts[own]
         if answer.status >= 429 and answer.status in _TOO_MUCH:  # few are even looked up
-            self._dropped(request, attempt.started, self._now())
-            return answer
-        key = request._origin or request.origin if self._key is None else self._key(request)
+            self._dropped(request, key, attempt.started, self._now())
+            return
         seconds, elapsed = attempt.headers, attempt.elapsed
         if seconds is None or elapsed is None:  # sent again on another connection, which took its time, too
             now = self._now()
@@ -63,16 +55,16 @@ class AdaptiveLayer:
         limit = self._adaptive.answered(key, seconds, self._admission.on(key), now)
         if limit is not None:
             self._change(request, key, limit, "answered", now)
-        return answer
 
-    def _failed(self, request: Request, error: BaseException) -> None:
-        call: Call = request._call
+    def failed(self, request: Request, call: Call, key: Hashable, _own: int, error: BaseException) -> None:
+        """A clock that ran out says that it was too much."""
+        if not isinstance(error, builtins.TimeoutError | asyncio.CancelledError):
+            return
         attempt = ended(call, error)
         if attempt is not None and (not isinstance(error, asyncio.CancelledError) or overdue(call, attempt)):
-            self._dropped(request, attempt.started, self._now())
+            self._dropped(request, key, attempt.started, self._now())
 
-    def _dropped(self, request: Request, started: float, now: float) -> None:
-        key = request.origin if self._key is None else self._key(request)
+    def _dropped(self, request: Request, key: Hashable, started: float, now: float) -> None:
         limit = self._adaptive.dropped(key, started, now)
         if limit is not None:
             self._change(request, key, limit, "dropped", now)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from asynchttp.runtime.clock import Clock
     from asynchttp.runtime.deadlines import Deadlines, Entry
     from asynchttp.runtime.gate import Gate
-    from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
     from asynchttp.values.result import Attempt
 
@@ -120,43 +119,41 @@ class Circuits:
         self.follow(self.breaker.restore(key, self._clock.now()))
 
 
-class BreakerLayer:
-    """Lets an attempt pass where its circuit does; stands inside the limits, which have asked it before they queued."""
+class BreakerWatch:
+    """Lets an attempt pass where its circuit does; the limits have asked before it queued."""
 
-    __slots__ = ("_breaker", "_circuits", "_key", "_next", "_now", "_observers")
+    __slots__ = ("_breaker", "_circuits", "_now", "_observers")
 
-    def __init__(self, handler: Handler, circuits: Circuits, gate: Gate, clock: Clock, observers: Observers) -> None:
-        """Wrap `handler`."""
-        self._next = handler
-        self._key = gate.key
+    def __init__(self, circuits: Circuits, clock: Clock, observers: Observers) -> None:
+        """Look on for these circuits."""
         self._circuits = circuits
         self._breaker = circuits.breaker
         self._now = clock.now
         self._observers = observers
 
-    async def handle(self, request: Request) -> Any:
-        """One attempt, whose outcome counts.
+    def begin(self, request: Request, _call: Call, key: Hashable) -> Permit:
+        """The permit of an attempt, whose outcome counts.
 
         Raises:
             RefusedError: the circuit lets nothing pass.
         """
-        # An origin that was asked for is there already; asking costs a call.
-        key = request._origin or request.origin if self._key is None else self._key(request)
         permit = self._breaker.ready(key)
-        if permit is None:
-            permit = self._enter(request, key)
-        send = self._next
-        try:
-            answer = await send(request)
-        except BaseException as error:
-            self._settle(request, permit, _judge(error, request._call))
-            raise
+        return self._enter(request, key) if permit is None else permit
+
+    def answered(self, request: Request, _call: Call, _key: Hashable, permit: Permit, answer: Any) -> None:
+        """Answers of 500 and above are failures."""
         read = self._now
         now = read()
         change = self._breaker.settle(permit, "failure" if answer.status >= 500 else "success", now)
         if change is not None:
             self._changed(request, change, now)
-        return answer
+
+    def failed(self, request: Request, call: Call, _key: Hashable, permit: Permit, error: BaseException) -> None:
+        """So are errors of the connection, and timeouts; a probe that was cancelled is given back."""
+        now = self._now()
+        change = self._breaker.settle(permit, _judge(error, call), now)
+        if change is not None:
+            self._changed(request, change, now)
 
     def _enter(self, request: Request, key: Hashable) -> Permit:
         """The permit of a circuit that is new, or not closed."""
@@ -168,12 +165,6 @@ class BreakerLayer:
             self._circuits.hold(key)
             self._tell(request, Change(key, "open", "half-open", None), now)
         return permit
-
-    def _settle(self, request: Request, permit: Permit, verdict: Verdict) -> None:
-        now = self._now()
-        change = self._breaker.settle(permit, verdict, now)
-        if change is not None:
-            self._changed(request, change, now)
 
     def _changed(self, request: Request, change: Change, now: float) -> None:
         self._circuits.follow(change)

@@ -17,7 +17,8 @@ from asynchttp.values.events import HedgeStarted
 from asynchttp.values.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Hashable
+    from typing import TypeAlias
 
     from asynchttp.middleware.observe import Observers
     from asynchttp.policy.budget import Budget
@@ -25,21 +26,23 @@ if TYPE_CHECKING:
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.clock import Clock
     from asynchttp.runtime.deadlines import Deadlines, Entry
-    from asynchttp.runtime.gate import Gate
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
+
+    Running: TypeAlias = dict[Request, "HedgeWatch"]
 
 RESOLUTION: Final = 0.001  # seconds that a hedge may come too late, or
 SHARE: Final = 1 / 512  # of its delay, if that is more; so at most so many watches stand for one origin
 LOST: Final = "lost to another attempt"  # the `reason` of an attempt that was hedged, or a hedge, in vain
 
 
-class HedgeLayer:
-    """Stands inside the limits, so that waiting in the queue is not taken for a slow answer.
+class HedgeWatch:
+    """Looks on inside the limits, so that waiting in the queue is not taken for a slow answer.
 
     The attempt that has its slot runs in the task of the call; a hedge gets a task, and a slot of its own by `door`, which
-    leads from before the queue to this layer again. Attempts of one origin that begin within a millisecond have one deadline
-    together, so that one that is not slow costs an entry in a dict that is taken out again.
+    leads from before the queue to this one again. Attempts of one origin that begin within a millisecond have one deadline
+    together, so that one that is not slow costs an entry in a dict that is taken out again. Whatever ends the attempt,
+    cancelling it too, ends those beside it.
     """
 
     __slots__ = (
@@ -47,9 +50,7 @@ class HedgeLayer:
         "_clock",
         "_deadlines",
         "_fixed",
-        "_key",
         "_known",
-        "_next",
         "_now",
         "_observers",
         "_races",
@@ -60,21 +61,17 @@ class HedgeLayer:
 
     def __init__(
         self,
-        handler: Handler,
         tails: Tails,
-        gate: Gate,
         budget: Budget | None,
         clock: Clock,
         observers: Observers,
         deadlines: Deadlines,
     ) -> None:
-        """Wrap `handler`."""
-        self._next = handler
-        self.door: Handler = handler
+        """Know what tails know; `door` has to be set before an attempt is slow."""
+        self.door: Handler
         self._tails = tails
         self._fixed = tails.fixed
         self._known = tails.known
-        self._key = gate.key
         self._budget = budget
         self._clock = clock
         self._now = clock.now
@@ -83,14 +80,12 @@ class HedgeLayer:
         self._racing: set[Call] = set()  # the branches that are hedges: they are not hedged themselves
         self._races: dict[Request, _Race] = {}  # of the attempts that were slow
 
-    async def handle(self, request: Request) -> Any:
-        """One attempt, and those beside it. Cancelling it, and whatever else ends it, ends all of them."""
-        call: Call = request._call
+    def begin(self, request: Request, call: Call, key: Hashable) -> tuple[int, float, Tail, Running | None]:
+        """Where the record of the attempt will be, its start, what is known, and among whom it runs if it may be hedged."""
         read = self._now
         started = read()
         tail = self._fixed
         if tail is None:
-            key = request._origin or request.origin if self._key is None else self._key(request)
             tail = self._known.get(key)
             if tail is None or started > tail.stale:
                 tail = self._tails.of(key, started)
@@ -101,26 +96,27 @@ class HedgeLayer:
                 watch = self._watch(tail, tail.delay, started)
             running = watch.running
             running[request] = self
-        attempts = call.attempts
-        own = len(attempts)  # where the record of this attempt will be, also if a hedge adds one before it ends
-        send = self._next
-        try:
-            answer = await send(request)
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError | builtins.TimeoutError):
-                tail.lost(read() - started)
-            race = None if running is None or running.pop(request, None) else self._races.pop(request, None)
-            if race is None:
-                raise
-            return await race.over(None, error)
-        attempt = attempts[own]
+        return len(call.attempts), started, tail, running
+
+    def answered(self, request: Request, call: Call, _key: Hashable, token: Any, _answer: Any) -> _Race | None:
+        """How long it took counts; the race that has begun, if one has."""
+        own, started, tail, running = token
+        attempt = call.attempts[own]
         seconds = attempt.elapsed
         # One that was sent again on another connection has a record for each.
-        tail.answered(read() - started if seconds is None or attempt.error is not None else seconds)
+        tail.answered(self._now() - started if seconds is None or attempt.error is not None else seconds)
         if running is None or running.pop(request, None) is not None:
-            return answer
-        race = self._races.pop(request, None)
-        return answer if race is None else await race.over(answer, None)
+            return None
+        return self._races.pop(request, None)
+
+    def failed(self, request: Request, _call: Call, _key: Hashable, token: Any, error: BaseException) -> _Race | None:
+        """It would have taken longer, if it was cancelled or its clock ran out."""
+        _, started, tail, running = token
+        if isinstance(error, asyncio.CancelledError | builtins.TimeoutError):
+            tail.lost(self._now() - started)
+        if running is None or running.pop(request, None) is not None:
+            return None
+        return self._races.pop(request, None)
 
     def _may(self, request: Request, call: Call) -> bool:
         """Whether this attempt is hedged if it is slow."""
@@ -142,7 +138,7 @@ class HedgeLayer:
         if watch is not None and not watch.running:
             self._deadlines.discard(watch.entry)
         ends = now + max(RESOLUTION / 2, delay * SHARE)
-        running: dict[Request, HedgeLayer] = {}
+        running: Running = {}
         watch = tail.watch = _Watch(ends, running, self._deadlines.add(ends + delay, _slow, (delay, running)))
         return watch
 
@@ -152,13 +148,13 @@ class _Watch:
 
     __slots__ = ("ends", "entry", "running")
 
-    def __init__(self, ends: float, running: dict[Request, HedgeLayer], entry: Entry) -> None:
+    def __init__(self, ends: float, running: Running, entry: Entry) -> None:
         self.ends = ends  # for those that begin
         self.running = running
         self.entry = entry
 
 
-def _slow(watched: tuple[float, dict[Request, HedgeLayer]]) -> None:
+def _slow(watched: tuple[float, Running]) -> None:
     """These take longer than their delay: for each a race begins, if the budget lets it."""
     delay, running = watched
     while running:
@@ -172,7 +168,7 @@ def _slow(watched: tuple[float, dict[Request, HedgeLayer]]) -> None:
 class _Race:
     """An attempt that is slow, and the hedges that run beside it."""
 
-    def __init__(self, layer: HedgeLayer, request: Request, delay: float) -> None:
+    def __init__(self, layer: HedgeWatch, request: Request, delay: float) -> None:
         self._layer = layer
         self._request = request
         self._call: Call = request._call

@@ -14,6 +14,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from asynchttp.middleware.attempt import refused_to_wait, unexpecting
+from asynchttp.middleware.breaker import RefusedError
 from asynchttp.middleware.cookies import SET_COOKIE
 from asynchttp.policy.admission import Ticket
 from asynchttp.runtime.deadlines import ATTEMPT
@@ -23,14 +24,31 @@ from asynchttp.values.result import Attempt
 from asynchttp.values.unset import UNSET
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable
+
     from asynchttp.middleware.attempt import AttemptLayer
     from asynchttp.middleware.cookies import CookieLayer
     from asynchttp.middleware.exchange import Exchange
     from asynchttp.middleware.limits import LimitsLayer
     from asynchttp.middleware.retry import RetryLayer
+    from asynchttp.middleware.watch import Watcher
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.deadlines import Term
     from asynchttp.values.request import Request
+
+
+class OneHop:
+    """Stands in for the exchange where another layer stands between it and the rest: one hop, by the layers or straight."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handler: Handler) -> None:
+        """Go by `handler` where it does not go straight."""
+        self.handle = handler
+
+    async def go_on(self, _request: Request, answer: Any) -> Any:
+        """What follows a hop is not decided here."""
+        return answer
 
 
 class Straight:
@@ -54,17 +72,20 @@ class Straight:
         "_now",
         "_observed",
         "_pacer",
+        "_resting",
         "_retry",
         "_room",
         "_spares",
         "_term",
+        "_watcher",
     )
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: Exchange | OneHop,
         retry: RetryLayer | None,
         limits: LimitsLayer,
+        watcher: Watcher | None,
         cookies: CookieLayer | None,
         attempt: AttemptLayer,
         term: Term,
@@ -82,6 +103,9 @@ class Straight:
         self._admission = limits._admission
         self._key = limits._key
         self._pacer = limits._pacer
+        self._watcher = watcher
+        #: The hosts whose circuits are not closed: while there are any, all go by the layers.
+        self._resting: Collection[Hashable] = () if limits._breaker is None else limits._breaker.resting
         self._cookies = cookies
         self._jar = attempt._jar
         self._attempt = attempt
@@ -92,7 +116,7 @@ class Straight:
         self._next = attempt._next
         self._term = term
 
-    async def handle(self, request: Request) -> Any:  # noqa: PLR0912, PLR0915  it is one way; its steps as functions would cost each call more
+    async def handle(self, request: Request) -> Any:  # noqa: PLR0911, PLR0912, PLR0915  it is one way; its steps as functions would cost each call more
         """The answer to one call."""
         call: Call = request._call
         key = (request._origin or request.origin) if self._key is None else self._key(request)
@@ -102,6 +126,7 @@ class Straight:
             request.auth is not UNSET
             or "@" in request.url.raw_authority
             or call.attempts
+            or self._resting
             or (ticket is not None and ticket.key != key)
         ):
             return await self._exchange.handle(request)
@@ -114,11 +139,13 @@ class Straight:
         else:
             call.ticket = None  # a fan-out waited for this slot
         again = False
-        pacer = self._pacer
+        pacer, watcher, token = self._pacer, self._watcher, None
         answer: Any
         try:
             if pacer is not None and pacer.origins:
                 pacer.check(request, key)
+            if watcher is not None:
+                token = watcher.begin(request, call, key)
             # retry
             call.spares = self._spares
             # cookies
@@ -178,14 +205,16 @@ class Straight:
                     again = True
             if again:
                 answer = await self._attempt.handle(sent)
+            if watcher is not None:
+                seen, token = token, None
+                verdict = watcher.answered(request, call, key, seen, answer)
+                if verdict is not None:
+                    answer = await verdict.over(answer, None)
             if pacer is not None and (pacer.origins or answer.status == 429 or pacer.signed(answer.headers)):
                 pacer.heed(request, ticket, answer)
         except BaseException as error:
-            self._gate.leave(ticket)
-            if self._retry is None or not isinstance(error, HTTPError):
-                raise
             # What follows is not done here in the `except`: later errors would name this one as their context.
-            answer = error
+            answer = await self._failed(request, ticket, token, error)
         else:
             if isinstance(answer, Response):
                 for admitted in self._admission.leave(ticket):
@@ -202,7 +231,36 @@ class Straight:
                     return answer
         return await self._go_on(request, answer)
 
+    async def _failed(self, request: Request, ticket: Ticket, token: Any, error: BaseException) -> Any:
+        """What an attempt comes to that ended with `error`: that, or the answer of one that ran beside it; its slot is free.
+
+        Raises what nobody follows up.
+        """
+        verdict = None
+        if token is not None:
+            verdict = self._watcher.failed(request, request._call, ticket.key, token, error)  # type: ignore[union-attr]
+        if verdict is not None:
+            try:
+                answer = await verdict.over(None, error)
+            except BaseException as last:  # noqa: BLE001  it takes the place of the other
+                error = last
+            else:
+                pacer = self._pacer
+                if pacer is not None and (pacer.origins or answer.status == 429 or pacer.signed(answer.headers)):
+                    pacer.heed(request, ticket, answer)
+                if isinstance(answer, Response):
+                    self._gate.leave(ticket)
+                else:
+                    answer.on_close(functools.partial(self._gate.leave, ticket))
+                return answer
+        self._gate.leave(ticket)
+        if isinstance(error, RefusedError) or (self._retry is not None and isinstance(error, HTTPError)):
+            return error
+        raise error
+
     async def _go_on(self, request: Request, came: Any) -> Any:
         """What follows an attempt, if anything does: others, or the next hop."""
+        if isinstance(came, RefusedError):  # a circuit has opened while it queued: the limits know what to do
+            return await self._exchange.handle(request)
         answer = came if self._retry is None else await self._retry.go_on(request, came)
         return await self._exchange.go_on(request, answer)

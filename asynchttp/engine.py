@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from asynchttp.middleware.cookies import Jar
-    from asynchttp.middleware.watch import Watcher
     from asynchttp.policy.breaker import CircuitBreaker
     from asynchttp.policy.budget import RetryBudget
     from asynchttp.policy.credentials import Auth
@@ -190,17 +189,15 @@ class Engine:
         if state.cookies is not None:
             cookies = CookieLayer(handler, state.cookies)
             handler = cookies.handle
-        watchers: list[Watcher] = []
+        breaking = adapting = hedging = None
         if state.circuits is not None:
             state.circuits.join(state.gate)
-            watchers.append(BreakerWatch(state.circuits, clock, observers))
+            breaking = BreakerWatch(state.circuits, clock, observers)
         if state.gate.adaptive is not None:
-            watchers.append(AdaptiveWatch(state.gate.adaptive, state.gate, clock, observers))
-        hedging = None
+            adapting = AdaptiveWatch(state.gate.adaptive, state.gate, clock, observers)
         if state.tails is not None:
             hedging = HedgeWatch(state.tails, state.budget, clock, counted, deadlines)
-            watchers.append(hedging)
-        watcher = together(watchers)
+        watcher = together(breaking, adapting, hedging)
         if watcher is not None:
             handler = WatchLayer(handler, watcher, state.gate.key).handle
         slots = repeat = None

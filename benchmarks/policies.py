@@ -15,12 +15,15 @@ from benchmarks.harness import Sample, Section, in_child, loops, run_on
 from benchmarks.layers import Instant
 
 NAME = "policies"
-FULL = {"rounds": 150, "calls": 200}
+FULL = {"rounds": 400, "calls": 200}
 QUICK = {"rounds": 40, "calls": 200}
 TARGET, TARGET_ALL = 2.0, 10.0  # µs a call
 
 DEFAULT, ALL = "the default client", "all of them"
+COUNTED = "counting, after client.metrics()"  # no policy, so it has no target
+WITHOUT = "without pacing"
 ONE_MORE = "the same once more"  # how far two equal clients are apart: what the other figures are worth
+UNBOUND = (COUNTED, WITHOUT, ONE_MORE)  # no policy that is off by default
 
 
 def options() -> dict[str, dict[str, Any]]:
@@ -29,16 +32,20 @@ def options() -> dict[str, dict[str, Any]]:
     return {
         DEFAULT: {},
         "circuit breaker": {"breaker": CircuitBreaker()},
-        "hedging": {"hedge": Hedge()},
+        "hedging, at a percentile": {"hedge": Hedge()},
+        "hedging, after a fixed delay": {"hedge": Hedge(delay=1.0)},
         "adaptive limit": {"limits": Limits(adaptive=AdaptiveLimit())},
         "rate limit": {"limits": Limits(rate=rate)},
         "rate limit per host": {"limits": Limits(per_host_rate=rate)},
-        "without pacing": {"pacing": None},
+        "coalescing": {"coalesce": True},
         ALL: {
             "breaker": CircuitBreaker(),
             "hedge": Hedge(),
             "limits": Limits(adaptive=AdaptiveLimit(), rate=rate),
+            "coalesce": True,
         },
+        COUNTED: {},
+        WITHOUT: {"pacing": None},
         ONE_MORE: {},
     }
 
@@ -49,6 +56,7 @@ def child(spec: dict[str, Any]) -> Sample:
 
     async def main() -> Sample:
         clients = {name: Client(transport=Instant(), **chosen) for name, chosen in options().items()}
+        clients[COUNTED].metrics()
         least = dict.fromkeys(clients, float("inf"))
         for client in clients.values():
             for _ in range(calls):
@@ -76,8 +84,8 @@ def run(shape: dict[str, int]) -> Section:
     added = {name: us - base for name, us in least.items() if name != DEFAULT}
     rows = [[DEFAULT, f"{base:.2f}", "", ""]]
     for name, us in added.items():
-        target = TARGET_ALL if name == ALL else TARGET
-        rows.append([name, f"{least[name]:.2f}", f"{us:+.2f}", "" if name == ONE_MORE else f"{target:g}"])
+        target = "" if name in UNBOUND else f"{TARGET_ALL if name == ALL else TARGET:g}"
+        rows.append([name, f"{least[name]:.2f}", f"{us:+.2f}", target])
     return Section(
         name=NAME,
         question="What do the policies cost that are off by default? (no network)",

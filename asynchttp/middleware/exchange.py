@@ -46,7 +46,10 @@ class Exchange:
 
     async def handle(self, request: Request) -> Any:
         """The answer after all redirects."""
-        answer = await self._send(request)
+        if request.auth is UNSET and not self._auth and "@" not in request.url.raw_authority:  # nobody has credentials
+            answer = await self._next(request)
+        else:
+            answer = await self._send(request)
         return await self.go_on(request, answer) if 300 <= answer.status < 400 else answer
 
     async def go_on(self, request: Request, answer: Any) -> Any:

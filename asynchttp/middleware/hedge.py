@@ -176,6 +176,7 @@ class _Race:
         self._guard: Guard | None = None
         self._winner: Any = None
         self.tasks: set[asyncio.Task[None]] | None = None  # None: there was no hedge
+        self.sent: set[asyncio.Task[None]] = set()
         self.drawn = 0
         self._next: Entry | None = None
 
@@ -205,8 +206,7 @@ class _Race:
         task = asyncio.current_task()
         assert task is not None
         branch = call.branch(task)
-        if layer._budget is not None:
-            branch.toll = functools.partial(self._draw, layer._budget)
+        branch.toll = functools.partial(self._let_in, task)
         layer._racing.add(branch)
         try:
             answer = await layer.door(attach(self._request.replace(), branch))
@@ -222,7 +222,12 @@ class _Race:
         else:
             await _drop(answer)
 
-    def _draw(self, budget: Budget) -> bool:
+    def _let_in(self, task: asyncio.Task[None]) -> bool:
+        """A hedge has its slot, and is sent if the budget pays for it."""
+        self.sent.add(task)
+        budget = self._layer._budget
+        if budget is None:
+            return True
         price = budget.settings.retry_cost
         granted = budget.draw(self._request.origin, price, self._layer._clock.now())
         if granted:
@@ -270,16 +275,17 @@ class _Race:
         return None if guard is None or guard.reason is None else guard.release()
 
     async def _rest(self) -> None:
-        """Wait for a hedge that wins, or for the last to end."""
-        running = {task for task in self.tasks or () if not task.done()}
+        """Wait for a hedge that wins, or for the last to end; not for one in the queue, since what it waits for may be our slot."""
+        running = {task for task in self.sent if not task.done()}
         while running and self._winner is None:
             _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
 
     async def _end(self) -> None:
-        """Cancel whoever still runs, and wait until the connections are closed."""
+        """Cancel whoever still runs, and wait until the connections are closed; who was not sent was no retry."""
         running = [task for task in self.tasks or () if not task.done()]
         for task in running:
             task.cancel()
+        self._call.retries -= len((self.tasks or set()) - self.sent)
         if running:
             await asyncio.wait(running)
 

@@ -134,6 +134,21 @@ async def test_what_fails_waits_for_the_other(clock, lines, status, at):
         nothing_left(client)
 
 
+@pytest.mark.parametrize("limits", [Limits(concurrency=1), Limits(per_host=1)])
+async def test_a_hedge_that_has_no_slot_is_not_waited_for(clock, limits):
+    """The attempt that failed holds the slot: the two would wait for each other for ever. What failed is retried as ever."""
+    server = Server(clock, (2, 503), (1, 200))
+    async with client_of(server, limits=limits) as client:
+        assert (await client.get(URL)).status == 503
+        assert (clock.now(), server.sent) == (2, [0])
+        nothing_left(client)
+    server = Server(clock, (2, ServerDisconnected("gone")), (1, 200))
+    async with client_of(server, limits=limits, retry=Retry(2)) as client:
+        assert (await client.get(URL)).status == 200
+        assert len(server.sent) == 2
+        nothing_left(client)
+
+
 async def test_when_all_fail_the_call_fails_as_its_first_attempt(clock):
     """The error tells of all attempts."""
     server = Server(clock, (2, ServerDisconnected("first")), (3, ServerDisconnected("second")))

@@ -106,7 +106,8 @@ CALLS: dict[str, list[Any]] = {
 async def _play(clock, lines, way, policies):
     """What comes of some calls, one after another, and what the policies made of them."""
     lines = list(lines)
-    sent, seen = [], []
+    sent: list[float] = []
+    seen: list[Any] = []
 
     async def answer(_request):
         sent.append(round(clock.now(), 1))

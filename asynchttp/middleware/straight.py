@@ -65,6 +65,7 @@ class Straight:
         "_deadlines",
         "_exchange",
         "_gate",
+        "_heard",
         "_jar",
         "_key",
         "_limits",
@@ -110,6 +111,7 @@ class Straight:
         self._jar = attempt._jar
         self._attempt = attempt
         self._room = attempt._room
+        self._heard = attempt._heard
         self._observed = attempt._observers is not None
         self._deadlines = attempt._deadlines
         self._now = attempt._clock.now
@@ -192,7 +194,7 @@ class Straight:
                     answer._request = sent
                 wire = call.wire
                 if (
-                    self._observed
+                    self._heard
                     or entry is not None
                     or guard.reason is not None
                     or (wire is not None and attempt.connection is None)

@@ -27,23 +27,21 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asynchttp.middleware.adaptive import AdaptiveWatch
 from asynchttp.middleware.attempt import PHASES, AttemptLayer
 from asynchttp.middleware.auth import Keyring, Signer
-from asynchttp.middleware.breaker import BreakerWatch, Circuits
+from asynchttp.middleware.breaker import Circuits
 from asynchttp.middleware.chain import wrap
 from asynchttp.middleware.coalesce import CoalesceLayer, Flights
 from asynchttp.middleware.cookies import CookieLayer
 from asynchttp.middleware.endings import closed, give_reason, note, overtake, reached
 from asynchttp.middleware.exchange import Exchange
-from asynchttp.middleware.hedge import HedgeWatch
 from asynchttp.middleware.limits import LimitsLayer
 from asynchttp.middleware.observe import Count, Observe, Observers
 from asynchttp.middleware.pacing import Pacer
 from asynchttp.middleware.rate import door
 from asynchttp.middleware.retry import RetryLayer
 from asynchttp.middleware.straight import OneHop, Straight
-from asynchttp.middleware.watch import WatchLayer, together
+from asynchttp.middleware.watch import WatchLayer, watcher_of
 from asynchttp.policy.admission import Group
 from asynchttp.policy.breaker import Breaker
 from asynchttp.policy.budget import Budget
@@ -160,7 +158,6 @@ class Engine:
         observers = Observers(layers.observers)
         self._observe = Observe(observers, state.clock) if observers else None
         self._count = None if self._tally is None else Count(self._tally)
-        self._bare = self._observe is None and self._count is None
         # A policy that is switched off is not in the list; calls choose by whether they retry and queue.
         self._limited = state.gate.admission.limited or layers.pacing is not None or state.circuits is not None
         self._free = [self._chain(layers, observers, retry=retry, limits=False) for retry in (False, True)]
@@ -189,15 +186,7 @@ class Engine:
         if state.cookies is not None:
             cookies = CookieLayer(handler, state.cookies)
             handler = cookies.handle
-        breaking = adapting = hedging = None
-        if state.circuits is not None:
-            state.circuits.join(state.gate)
-            breaking = BreakerWatch(state.circuits, clock, observers)
-        if state.gate.adaptive is not None:
-            adapting = AdaptiveWatch(state.gate.adaptive, state.gate, clock, observers)
-        if state.tails is not None:
-            hedging = HedgeWatch(state.tails, state.budget, clock, counted, deadlines)
-        watcher = together(breaking, adapting, hedging)
+        watcher, hedging = watcher_of(state, clock, observers, counted)
         if watcher is not None:
             handler = WatchLayer(handler, watcher, state.gate.key).handle
         slots = repeat = None
@@ -223,14 +212,10 @@ class Engine:
 
     def send(self, request: Request) -> Awaitable[Any]:
         """The answer to one call; ends within `total`, and with `ClientClosed` when the engine is closed."""
-        if self._bare:
-            return self._send(request)
         if self._observe is None:
-            return self._counted(request)
-        return self._observe.handle(request, self._counted)
-
-    def _counted(self, request: Request) -> Awaitable[Any]:
-        return self._send(request) if self._count is None else self._count.handle(request, self._send)
+            return self._send(request) if self._count is None else self._count.handle(request, self._send)
+        counted = self._send if self._count is None else functools.partial(self._count.handle, send=self._send)
+        return self._observe.handle(request, counted)
 
     async def _send(self, request: Request) -> Any:  # noqa: PLR0912  what most calls need is told apart here, without a call
         call: Call = request._call

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from asynchttp.middleware.watch import Watcher
     from asynchttp.runtime.call import Call
     from asynchttp.runtime.deadlines import Term
+    from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
 
 

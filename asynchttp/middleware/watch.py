@@ -9,10 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from asynchttp.middleware.adaptive import AdaptiveWatch
+from asynchttp.middleware.breaker import BreakerWatch
+from asynchttp.middleware.hedge import HedgeWatch
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
+    from asynchttp.middleware.breaker import Circuits
+    from asynchttp.middleware.observe import Observers
+    from asynchttp.policy.budget import Budget
+    from asynchttp.policy.hedge import Tails
     from asynchttp.runtime.call import Call
+    from asynchttp.runtime.clock import Clock
+    from asynchttp.runtime.deadlines import Deadlines
+    from asynchttp.runtime.gate import Gate
     from asynchttp.values.protocols import Handler
     from asynchttp.values.request import Request
 
@@ -91,6 +102,31 @@ def together(breaker: Watcher | None, adaptive: Watcher | None, hedging: Watcher
     if len(there) > 1:
         return Watchers(breaker, adaptive, hedging)
     return there[0] if there else None
+
+
+class Watched(Protocol):
+    """The state of those policies, as a client keeps it."""
+
+    gate: Gate
+    circuits: Circuits | None
+    tails: Tails | None
+    budget: Budget | None
+    deadlines: Deadlines
+
+
+def watcher_of(
+    state: Watched, clock: Clock, observers: Observers, counted: Observers
+) -> tuple[Watcher | None, HedgeWatch | None]:
+    """What looks on in a client, and the one of it whose `door` is still to be set; `counted` are told of hedges."""
+    breaking = adapting = hedging = None
+    if state.circuits is not None:
+        state.circuits.join(state.gate)
+        breaking = BreakerWatch(state.circuits, clock, observers)
+    if state.gate.adaptive is not None:
+        adapting = AdaptiveWatch(state.gate.adaptive, state.gate, clock, observers)
+    if state.tails is not None:
+        hedging = HedgeWatch(state.tails, state.budget, clock, counted, state.deadlines)
+    return together(breaking, adapting, hedging), hedging
 
 
 class WatchLayer:

@@ -31,7 +31,9 @@ from asynchttp.policy.lanes import Group, Host, Lane, Meter, Ticket, claimant
 from asynchttp.policy.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from asynchttp.policy.lanes import LimitOf
 
 __all__ = ["Admission", "Group", "Meter", "Ticket"]
 
@@ -61,12 +63,7 @@ class Admission:
         "waiting",
     )
 
-    def __init__(
-        self,
-        concurrency: int | None = None,
-        per_host: int | None = None,
-        limit_of: Callable[[Hashable], int | None] | None = None,
-    ) -> None:
+    def __init__(self, concurrency: int | None = None, per_host: int | None = None, limit_of: LimitOf = None) -> None:
         """Start empty."""
         self.concurrency = self._slots = concurrency  # 0 while everything is shut
         self.per_host = per_host
@@ -202,9 +199,7 @@ class Admission:
         self._refresh(group)
         return self._admit()
 
-    def resize(
-        self, concurrency: int | None, per_host: int | None, limit_of: Callable[[Hashable], int | None] | None = None
-    ) -> Sequence[Ticket]:
+    def resize(self, concurrency: int | None, per_host: int | None, limit_of: LimitOf = None) -> Sequence[Ticket]:
         """Change the limits while running; lowering them stops nothing that runs; O(hosts)."""
         self._steady = None
         self._limit_of = limit_of

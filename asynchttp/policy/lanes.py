@@ -10,6 +10,9 @@ from asynchttp.policy.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
+    from typing import TypeAlias
+
+    LimitOf: TypeAlias = Callable[[Hashable], int | None] | None  # slots of a host that nothing runs on yet
 
 
 def _nobody(_ticket: Ticket) -> None:

@@ -29,7 +29,15 @@ def test_a_page_shows_its_table(page, table):
     assert draw(table) in (POLICIES / page).read_text(encoding="utf-8")
 
 
-HEADINGS = ("Why", "Usage", "Defaults, and where they come from", "Events", "State diagram", "Patterns", "Anti-patterns")
+HEADINGS = (
+    "Why",
+    "Usage",
+    "Defaults, and where they come from",
+    "Events",
+    "State diagram",
+    "Patterns",
+    "Anti-patterns",
+)
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in POLICIES.glob("*.md") if path.name != "index.md"))
@@ -42,4 +50,6 @@ def test_every_page_has_the_same_headings(page):
 def test_the_index_names_every_page():
     """None is left out."""
     index = (POLICIES / "index.md").read_text(encoding="utf-8")
-    assert not [path.name for path in POLICIES.glob("*.md") if path.name != "index.md" and f"({path.name})" not in index]
+    assert not [
+        path.name for path in POLICIES.glob("*.md") if path.name != "index.md" and f"({path.name})" not in index
+    ]

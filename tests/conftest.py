@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest_asyncio
 import uvloop
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from asynchttp import testing
 from asynchttp.testing.leaks import open_sockets
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["interrupt_main", "nothing_left", "open_sockets"]
 
-# In CI the same examples each time: a new one that fails is found by whoever works on it, or by `make soak`.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# No example fails for having taken long, which is the machine's business. In CI the same examples each time: a new one that
+# fails is found by whoever works on it, or by `make soak`.
+settings.register_profile("here", deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, which some of them are about.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -55,7 +55,7 @@ async def test_cancelled_in_the_turn_in_which_it_is_let_in():
     await asyncio.sleep(0)
     gate.leave(holder)
     first.cancel()
-    await asyncio.wait_for(second, 1)
+    await second
     assert (waiter.state, third.state, gate.admission.running) == ("gone", "admitted", 1)
     gate.withdraw(third)
     gate.withdraw(third)

@@ -15,7 +15,7 @@ From the outside in; a policy that is switched off is not in the list::
     network_middlewares  the user's                                  once an attempt
     transport            bytes
 
-Where nothing else is on, `straight` takes the steps from exchange to attempt in one coroutine, as long as all goes well.
+As long as all goes well, `straight` takes the steps from exchange (from retry, behind coalesce) to attempt in one coroutine.
 """
 
 from __future__ import annotations

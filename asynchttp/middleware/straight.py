@@ -1,8 +1,8 @@
-"""The way that most calls go: through four layers in one coroutine, while none of them has anything to do about it.
+"""The way that most calls go: through five layers in one coroutine, while none of them has anything to do about it.
 
-`exchange`, `retry`, `limits` and `attempt` wrap one another, a coroutine each. Where nothing between them is switched on, the
-first attempt of a call takes this way instead: the same steps in the same order, and the layers' own functions wherever
-one of them has to act. What comes of it is what would have come through the layers; tests hold one against the other.
+`exchange`, `retry`, `limits`, `watch` and `attempt` wrap one another, a coroutine each. The first attempt of a call takes this
+way instead: the same steps in the same order, and the layers' own functions wherever one of them has to act. What comes of
+it is what would have come through the layers; tests hold one against the other.
 
 What goes on from here is theirs again: another attempt (`retry`), another hop (`exchange`), and every attempt of a call
 that comes a second time.

@@ -119,7 +119,7 @@ class Straight:
         self._next = attempt._next
         self._term = term
 
-    async def handle(self, request: Request) -> Any:  # noqa: PLR0911, PLR0912, PLR0915  it is one way; its steps as functions would cost each call more
+    async def handle(self, request: Request) -> Any:  # noqa: PLR0912, PLR0915  it is one way; its steps as functions would cost each call more
         """The answer to one call."""
         call: Call = request._call
         key = (request._origin or request.origin) if self._key is None else self._key(request)
@@ -215,7 +215,7 @@ class Straight:
                     answer = await verdict.over(answer, None)
             if pacer is not None and (pacer.origins or answer.status == 429 or pacer.signed(answer.headers)):
                 pacer.heed(request, ticket, answer)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  raised again by what is called, or followed up
             # What follows is not done here in the `except`: later errors would name this one as their context.
             answer = await self._failed(request, ticket, token, error)
         else:

@@ -639,3 +639,28 @@ def test_who_waits_for_a_host_is_counted_when_slots_are_handed_on():
         assert list(admission.leave(tickets[number])) == [tickets[number + 1]]
     assert not list(admission.leave(tickets[-1]))
     assert (admission.waiting, admission.running, admission.hosts) == (0, 0, 0)
+
+
+def test_a_meter_that_heeds_nobody_is_not_told_who_left():
+    """Only what is asked of it counts then."""
+    admission = Admission(1)
+    admission.meter = meter = Meter(admission)
+    group = Group()
+    for heeds, told in (((), 0), (("a",), 1)):
+        meter.heeds = heeds
+        ticket = Ticket("a", group)
+        assert admission.enter(ticket)
+        admission.leave(ticket)
+        assert len(meter.told) == told
+
+
+@pytest.mark.parametrize("lower", [(2, None), (None, 2)])
+def test_one_list_of_one_host_heeds_a_limit_that_was_lowered(lower):
+    """The steady state, where a slot goes from one to the next: it does not, until what runs is below the limit."""
+    admission = Admission(4, 4)
+    group = Group()
+    tickets = [Ticket("a", group) for _ in range(9)]
+    assert [admission.enter(ticket) for ticket in tickets] == [True] * 4 + [False] * 5
+    assert list(admission.leave(tickets[0])) == [tickets[4]]
+    assert not admission.resize(*lower)
+    assert [list(admission.leave(ticket)) for ticket in tickets[1:4]] == [[], [], [tickets[5]]]

@@ -172,7 +172,8 @@ class WatchedProtocol(ResponseHandler):
     def _begun(self, message: Any, *, bodiless: bool) -> bool:
         """An answer begins: whether it may, with what came of its trailers in the same piece; only a chunked one has some."""
         trailers = self.trailers
-        if trailers is None or trailers.begun or message.code < 200:
+        interim = message.code < 200 and message.code != 101  # after that comes no HTTP
+        if trailers is None or trailers.begun or interim:
             return True
         if bodiless or not message.chunked:
             self.trailers = None

@@ -94,7 +94,7 @@ class Bending:
         task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # a client that has gone
             while True:
                 target = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
                 if target.startswith(b"/second"):
@@ -104,6 +104,9 @@ class Bending:
                     await self._bend(writer)
                 finally:
                     self.sent.set()
+                if self.closes:  # what the client sends until it has seen that, nobody answers
+                    await reader.read()
+                    return
 
     async def _bend(self, writer: asyncio.StreamWriter) -> None:
         for piece in self.pieces:

@@ -420,3 +420,12 @@ def test_no_header_raises_and_none_gets_out_of_its_host(text, attributes, value)
         assert not cookie.host_only or cookie.domain == "www.example.com"
         assert not set("\r\n\0;") & set(cookie.name + cookie.value)
         cookie_header([(cookie.name, cookie.value)]).encode()
+
+
+def test_what_is_at_hand_is_bounded():
+    """Over many origins only so many lists are kept ready, and each still gets its own cookies."""
+    store = _store("a=b; Path=/")
+    for number in range(2 * cookies._NEAR):
+        assert not store.matching(URL(f"https://h{number}.example/"), NOW)
+        assert len(store._near) <= cookies._NEAR
+    assert [cookie.name for cookie in store.matching(URL(HTTPS), NOW)] == ["a"]

@@ -39,9 +39,10 @@ def test_higher_priorities_first_and_above_the_default_never_held():
     assert not portion.enter("h", -1, 1, "low")
     assert not portion.enter("h", 0, 2, "default")
     assert portion.enter("h", 5, 3, "urgent")
+    assert not portion.enter("h", -2, 4, "lower")
+    assert not portion.enter("h", -1, 5, "low, too")
     assert portion.leave("h") is None  # two were under way, one too many
-    assert portion.leave("h") == "default"
-    assert portion.leave("h") == "low"
+    assert [portion.leave("h") for _ in range(5)] == ["default", "low", "low, too", "lower", None]
 
 
 def test_withdraw_gives_everything_back_once():

@@ -54,6 +54,7 @@ class _Pool(aiohttp.BaseConnector):
         self._deadlines = Deadlines(SYSTEM)
         self._factory: Any = functools.partial(Connection, self._loop, self._kept, self._deadlines, Known())
         self._idle = idle
+        self._dialling = 0
 
     # ── the direct lane ──────────────────────────────────────────────────────
 
@@ -81,12 +82,21 @@ class _Pool(aiohttp.BaseConnector):
         return None
 
     async def dial(self, target: Target) -> Connection:
-        """A new connection.
+        """A new connection; where it would be one too many beside those that are kept, the longest unused goes.
+
+        A closed socket is gone in the next turn of the loop only. So what is kept and what is dialled is bounded together:
+        beside what is in use there are never more descriptors than may be kept.
 
         Raises:
             aiohttp.ClientError, OSError: as aiohttp's connectors do.
         """
-        connection: Any = await self._reach(target)
+        self._dialling += 1
+        try:
+            while self._kept and len(self._kept) + self._dialling > self._idle:
+                self._evict(*self._kept.popitem(last=False))
+            connection: Any = await self._reach(target)
+        finally:
+            self._dialling -= 1
         if self.closed:
             connection.close()
             raise aiohttp.ClientConnectionError("Connector is closed.")

@@ -211,6 +211,20 @@ class TestDirectLane:
             assert await used(connector, server) is connection
             assert len(server.connections) == 1
 
+    async def test_what_is_dialled_takes_the_place_of_what_is_kept(self, session, connector):
+        """One too many goes before the new one is there, not after; one of the same origin is taken, and none goes."""
+        async with RawServer(KEPT) as server, RawServer(KEPT) as other:
+            for each in (server, other):
+                await used(connector, each)
+            assert kept(session) == 2
+            dialling = asyncio.ensure_future(connector.dial(Target(URL(server.url))))
+            await asyncio.sleep(0)
+            assert kept(session) == 1
+            connector.drop(await dialling)
+            await used(connector, other)
+            assert (kept(session), connector._dialling) == (1, 0)
+            await server.settled()
+
     async def test_dead_ones_are_passed_over(self, session, connector):
         """Closed by the server or by us, or unused for too long."""
         async with RawServer([ReadRequest(), Send(OK), Fin()], KEPT) as server:

@@ -85,6 +85,8 @@ class FanOut:
         self._batch_timeout = batch_timeout
         self._meter = meter
         self._window: Window[Result[Any]] = Window(ordered=ordered)
+        #: What can be taken at once, by whoever looks at `group.paused`; else by `take`, which lets the fan-out go on.
+        self.ready = self._window.ready
         # By index, for those that may have to be let in before others.
         self._parked: dict[int, Unit] | None = {} if ordered else None
         self._passed = 0  # indices below it are parked no more
@@ -193,18 +195,13 @@ class FanOut:
             self._finish(bad_item(unit, error))
             return
         unit.held = not self._portion.enter(unit.key, unit.priority, unit.index, unit)
-        if unit.held or not self._enter(unit):
-            if self._parked is not None:
-                self._parked[unit.index] = unit
-            if unit.queue is not None:
-                unit.timer = self._deadlines.add(unit.since + unit.queue, self._overdue, unit)
-
-    def _enter(self, unit: Unit) -> bool:
-        """Queue for a slot; True when it is there at once."""
-        admitted = self._admission.enter(unit)
-        if admitted:
+        if not unit.held and self._admission.enter(unit):
             self._admitted(unit)
-        return admitted
+            return
+        if self._parked is not None:
+            self._parked[unit.index] = unit
+        if unit.queue is not None:
+            unit.timer = self._deadlines.add(unit.since + unit.queue, self._overdue, unit)
 
     def _leave(self, unit: Unit) -> None:
         """`unit` is finished: another of its host may queue, if its portion was used up."""
@@ -214,8 +211,8 @@ class FanOut:
         while unit is not None:
             if unit.held:  # not one that is overdue, or that was let in out of turn
                 unit.held = False
-                if self.ended is None:
-                    self._enter(unit)
+                if self.ended is None and self._admission.enter(unit):
+                    self._admitted(unit)
                 return
             unit = self._portion.leave(key)
 
@@ -281,8 +278,9 @@ class FanOut:
                 self._intake.fill()
         if not self.pending and (self.ended is not None or self._intake.exhausted):
             self._settle()
-        if self._taker is not None:
-            self._wake_taker()
+        taker = self._taker
+        if taker is not None and not taker.done():
+            taker.set_result(None)
 
     def _failed(self, result: Result[Any]) -> None:
         """Hand the failure on, leave it out, or let it end the fan-out."""
@@ -326,7 +324,8 @@ class FanOut:
             self._withdraw(unit)
             self._portion.enter(unit.key, _EXPRESS, unit.index, unit)
             unit.group, unit.state = group.express, "new"
-            self._enter(unit)
+            if self._admission.enter(unit):
+                self._admitted(unit)
 
     # ── endings ──────────────────────────────────────────────────────────────
 

@@ -86,13 +86,13 @@ class Results(Facts, Generic[T]):
             raise StopAsyncIteration
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        result = self._fanout.taken()
-        if result is not None:
-            return result
+        fanout = self._fanout
+        if (ready := fanout.ready) and not fanout.group.paused:
+            return ready.popleft()
         try:
-            result = await self._fanout.take()
+            result = await fanout.take()
         except BaseException:
-            self._over = self._fanout.done
+            self._over = fanout.done
             raise
         if result is None:
             self._over = True

@@ -112,6 +112,7 @@ class Sending:
         self._begin = begin
         self._accept = accept
         self._now = self.clock.now
+        self._gate_key = self.gate.key
 
     def prepare(self, unit: Unit) -> None:
         """Make the request; its origin is where it queues."""
@@ -119,8 +120,8 @@ class Sending:
         if unit.tag is not None and request.tag is None:
             request.tag = unit.tag
         call = unit.call = request._call or self._begin(request)
-        gate = self.gate
-        unit.key = (request._origin or request.origin) if gate.key is None else gate.key(request)
+        key = self._gate_key
+        unit.key = (request._origin or request.origin) if key is None else key(request)
         unit.cost = request.cost
         if request.priority:
             unit.priority = request.priority

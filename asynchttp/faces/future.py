@@ -76,7 +76,8 @@ class Future(asyncio.Future[T]):
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: contextvars.Context | None = None) -> None:
         """Call ``fn(future)`` from the loop once it is settled, in the order of registration; also when it is already."""
         self._waiting += 1
-        super().add_done_callback(fn, context=contextvars.copy_context() if context is None else context)
+        # Not by way of `super()`: whoever awaits comes by here.
+        asyncio.Future.add_done_callback(self, fn, context=contextvars.copy_context() if context is None else context)
 
     def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
         """Take a callback back; gives how many there were."""
@@ -156,12 +157,12 @@ class Started(Future[T], asyncio.Task[T]):
 
     __slots__ = ("_failure", "_waiting", "_where")
 
-    def __init__(self, coro: Coroutine[Any, Any, T], *, loop: asyncio.AbstractEventLoop, where: str) -> None:
+    def __init__(self, coro: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop, where: str) -> None:
         """Start."""
         self._waiting = 0
         self._where = where
         self._failure: Failure | None = None
-        super().__init__(coro, loop=loop)
+        asyncio.Task.__init__(self, coro, loop=loop)
 
 
 class Linked(Future[T]):

@@ -35,7 +35,8 @@ class Pending:
 
     def _over(self, future: asyncio.Task[Any]) -> None:
         self.calls.discard(future)
-        self.wake()
+        if self._waiters:
+            self.wake()
 
     def entered(self, delivery: Delivery) -> None:
         """A callback of it must be waited for."""

@@ -96,7 +96,11 @@ class Submitting:
             core.begin(request)
         else:
             request = core.plain(check_method(method), url)
-        return _start(core, request, callbacks, caller())
+        if callbacks is not None:
+            return _start(core, request, callbacks, caller())
+        future = Started(_run(core, request, None), asyncio.get_running_loop(), caller())
+        core.pending.call(future)
+        return future
 
     def submit_threadsafe(
         self,
@@ -197,8 +201,7 @@ def callbacks_of(
     Raises:
         TypeError: as `Callbacks`.
     """
-    wanted = (on_response, on_error, on_done, on_headers, on_progress)
-    if in_thread is False and wanted == (None, None, None, None, None):
+    if in_thread is False and on_response is on_error is on_done is on_headers is on_progress is None:
         return None
     return Callbacks(
         on_response=on_response,
@@ -242,7 +245,7 @@ def _kept(
     core: Core, work: Coroutine[Any, Any, Response], delivery: Delivery | None, where: str, keep: Keep | None
 ) -> Started[Response]:
     """The Future of `work`; what `keep` makes of it is what its submitter holds, and settles before callbacks are told."""
-    future = Started(work, loop=asyncio.get_running_loop(), where=where)
+    future = Started(work, asyncio.get_running_loop(), where)
     handle = None if keep is None else keep(future)
     if delivery is not None:
         # Not by the method of `Future`, which counts who waits: whoever is only told must not keep a call alive.

@@ -269,7 +269,8 @@ class FanOut:
                 self._meter.count(self, result)
         if self.ended is None:
             group = self.group
-            if group.paused or self._window.full(self._buffer):
+            window = self._window
+            if group.paused or len(window.ready) + len(window.early) >= self._buffer:
                 self._balance()
             elif not self._intake.exhausted and (
                 # Read on: many at once while all slots are busy, at once where one could be.

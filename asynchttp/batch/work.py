@@ -91,6 +91,11 @@ class Work(Protocol):
         ...
 
 
+def below_400(response: Any) -> bool:
+    """Which answers are ok where nobody says otherwise."""
+    return bool(response.status < 400)
+
+
 class Sending:
     """Items are requests, each is one call of a client.
 
@@ -103,20 +108,24 @@ class Sending:
         build: Callable[[Any], Request],
         begin: Callable[[Request], Call],
         accept: Callable[[Any], bool],
+        plain: Callable[[str, str], Request] | None = None,
     ) -> None:
-        """Use the client's engine, and its way to make requests and calls."""
+        """Use the client's engine, and its ways to make requests and calls; `plain` is the one for a URL alone."""
         self.clock = engine.state.clock
         self.gate = engine.state.gate
         self._engine = engine
         self._build = build
         self._begin = begin
-        self._accept = accept
+        self._plain = plain
+        self._accept = None if accept is below_400 else accept
         self._now = self.clock.now
         self._gate_key = self.gate.key
 
     def prepare(self, unit: Unit) -> None:
         """Make the request; its origin is where it queues."""
-        request = unit.request = self._build(unit.item)
+        item, plain = unit.item, self._plain
+        request = plain("GET", item) if plain is not None and type(item) is str else self._build(item)
+        unit.request = request
         if unit.tag is not None and request.tag is None:
             request.tag = unit.tag
         call = unit.call = request._call or self._begin(request)
@@ -142,7 +151,7 @@ class Sending:
         failure: BaseException | None = None
         try:
             response = await self._engine.send(request)
-            if not self._accept(response):
+            if response.status >= 400 if self._accept is None else not self._accept(response):
                 failure = response.refusal()
         except StatusError as error:
             response, failure = error.response, error

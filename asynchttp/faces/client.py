@@ -231,7 +231,7 @@ class Client(Lasting, Downloads, Verbs, Submitting):
         if options.get("progress") is True:
             options["progress"] = bar()
         build = core.request_of if into is None else functools.partial(_request_into, core, check_into(into))
-        work = Sending(core.engine, build, core.begin, accept)
+        work = Sending(core.engine, build, core.begin, accept, core.plain if into is None else None)
         width = core.settings.limits.concurrency
         fanout = launch(inputs, work, core.state.deadlines, ordered=ordered, width=width, **options)
         core.fanouts.add(fanout)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from asynchttp import engine
+from asynchttp.batch.work import below_400
 from asynchttp.faces.pending import Pending, drained, told
 from asynchttp.faces.settings import WIRE, Settings
 from asynchttp.faces.state import state_of
@@ -220,7 +221,7 @@ class Core:
         """
         refuses = self.refuses
         if accept is None:
-            return _below_400 if refuses is None else lambda response: not refuses(response)
+            return below_400 if refuses is None else lambda response: not refuses(response)
         if not callable(accept):
             msg = f"accept= must be a callable that takes the response, not {accept!r}"
             raise TypeError(msg)
@@ -364,10 +365,6 @@ def _below(url: URL, base: URL | None) -> URL:
         msg = f"{mask_url(url)} is an absolute URL, and strict_base=True takes only paths below the client's base_url"
         raise InvalidURL(msg)
     return absolute_url(url, base)
-
-
-def _below_400(response: Any) -> bool:
-    return bool(response.status < 400)
 
 
 def _refuses(setting: Any) -> Callable[[Any], object] | None:

@@ -37,9 +37,9 @@ class Pacer:
         "_observers",
         "_pace",
         "_random",
-        "_sign",
-        "_signs",
         "origins",
+        "sign",
+        "signs",
     )
 
     def __init__(
@@ -55,8 +55,9 @@ class Pacer:
         self._most = pacing.max_pause
         self._dialects = check_dialects("Pacing(headers=)", pacing.headers)
         every = signs(self._dialects)
-        self._sign = every[0] if every else None  # one is what nearly all have
-        self._signs = every[1:]
+        #: The header that tells of limits, which nearly always is one, and the others; no header has the name "".
+        self.sign = every[0] if every else ""
+        self.signs = every[1:]
 
     def check(self, request: Request, key: Hashable) -> None:
         """Refuse an attempt that was let in.
@@ -75,9 +76,7 @@ class Pacer:
 
     def signed(self, headers: Mapping[str, str]) -> bool:
         """Whether the headers of an answer tell of limits."""
-        if self._sign is not None and self._sign in headers:
-            return True
-        return bool(self._signs) and any(map(headers.__contains__, self._signs))
+        return self.sign in headers or any(map(headers.__contains__, self.signs))
 
     def heed(self, request: Request, ticket: Ticket, answer: Any) -> None:
         """Do what an answer asks for that says anything about its origin."""

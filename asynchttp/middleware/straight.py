@@ -213,7 +213,12 @@ class Straight:
                 verdict = watcher.answered(request, call, key, seen, answer)
                 if verdict is not None:
                     answer = await verdict.over(answer, None)
-            if pacer is not None and (pacer.origins or answer.status == 429 or pacer.signed(answer.headers)):
+            if pacer is not None and (
+                pacer.origins
+                or answer.status == 429
+                or pacer.sign in answer.headers
+                or (pacer.signs and pacer.signed(answer.headers))
+            ):
                 pacer.heed(request, ticket, answer)
         except BaseException as error:
             verdict = None if token is None else watcher.failed(request, call, key, token, error)  # type: ignore[union-attr]

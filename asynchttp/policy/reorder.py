@@ -14,23 +14,24 @@ class Window(Generic[T]):
     Every method is O(1). Memory is what waits; the fan-out stops its intake when `len(window)` reaches its buffer.
     """
 
-    __slots__ = ("_early", "_next", "ordered", "ready")
+    __slots__ = ("_next", "early", "ordered", "ready")
 
     def __init__(self, *, ordered: bool) -> None:
         """Start empty; the first index is 0."""
         self.ordered = ordered
         self._next = 0
-        self._early: dict[int, T | None] = {}
+        #: What waits for those before it, by index.
+        self.early: dict[int, T | None] = {}
         #: What can be taken now, in its order.
         self.ready: deque[T] = deque()
 
     def __len__(self) -> int:
         """How many finished results are held."""
-        return len(self.ready) + len(self._early)
+        return len(self.ready) + len(self.early)
 
     def full(self, size: int) -> bool:
         """Whether it holds `size` results or more."""
-        return len(self.ready) + len(self._early) >= size
+        return len(self.ready) + len(self.early) >= size
 
     @property
     def head(self) -> int:
@@ -43,12 +44,12 @@ class Window(Generic[T]):
             if result is not None:
                 self.ready.append(result)
         elif index != self._next:
-            self._early[index] = result
+            self.early[index] = result
         else:
             while True:
                 if result is not None:
                     self.ready.append(result)
                 self._next += 1
-                if self._next not in self._early:
+                if self._next not in self.early:
                     break
-                result = self._early.pop(self._next)
+                result = self.early.pop(self._next)

@@ -28,12 +28,13 @@ def _genuine() -> Any:
     return found if code is not None and code.co_filename == client.__file__ else None
 
 
-_REQUEST: Final = _genuine()
+#: The method of aiohttp's sessions as it is where nobody patched it.
+GENUINE: Final = _genuine()
 
 
 def patched() -> bool:
     """Whether somebody has put another function in the place of `ClientSession._request`, as aioresponses does."""
-    return aiohttp.ClientSession._request is not _REQUEST
+    return aiohttp.ClientSession._request is not GENUINE
 
 
 def fault(connector: Any) -> str:

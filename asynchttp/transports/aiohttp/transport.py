@@ -91,7 +91,7 @@ class AiohttpTransport:
             direct is None
             or (self._proxies is not None and self._proxies.of(request.url) is not None)
             or EXPECT in request.headers
-            or shape.patched()
+            or aiohttp.ClientSession._request is not shape.GENUINE  # as `shape.patched` says
         ):
             return self._send(request)
         return direct.send(request)

@@ -186,11 +186,11 @@ class StreamResponse(Readings, Answer):
         Raises:
             BodyTooLarge: the body is larger; the connection is closed.
         """
-        decoder = self._decoder()
         self._begin()
         chunks: list[bytes] = []
         size = 0
         try:
+            decoder = self._decoder()
             source = aiter(self._source)
             while (chunk := await self._next(source)) is not None:
                 self.received += len(chunk)

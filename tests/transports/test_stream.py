@@ -201,6 +201,13 @@ class TestReading:
                 [piece async for piece in answer.iter_bytes()]
         assert body.closed == 1
 
+    async def test_too_many_codings_are_an_error_and_close(self):
+        """What speaks against the body before its first byte closes it too: nobody else holds its connection."""
+        body = Body(b"x")
+        with pytest.raises(asynchttp.DecodeError, match="6 content codings"):
+            await StreamResponse(stream=body, headers={"Content-Encoding": ", ".join(["gzip"] * 6)}).aread()
+        assert body.closed == 1
+
     async def test_a_large_piece_is_cut(self):
         """Rule 38: one chunk of a dense body never unfolds whole."""
         data = gzip.compress(bytes(2**20))

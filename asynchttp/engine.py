@@ -221,9 +221,11 @@ class Engine:
         call: Call = request._call
         if self.closed:
             raise closed(request)
-        task = asyncio.current_task()
-        assert task is not None
-        guard = call.guard = Guard(task)
+        guard = call.guard
+        if guard is None:  # else the task is there for this call alone
+            task = asyncio.current_task()
+            assert task is not None
+            guard = call.guard = Guard(task)
         entry = None
         if call.deadline is not None:
             entry = self.state.deadlines.add(call.deadline, guard.interrupt, "total")
@@ -257,7 +259,7 @@ class Engine:
                 answer.elapsed = self._now() - call.started
                 request._call = None
                 return answer
-            return self._hand_over(answer, request, call, task)
+            return self._hand_over(answer, request, call, guard.task)
         finally:
             if entry is not None:
                 self.state.deadlines.discard(entry)

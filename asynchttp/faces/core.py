@@ -311,8 +311,11 @@ class Core:
         Being cancelled here cancels it too.
         """
         try:
-            while not cancel and any(not core.pending.idle for core in self._family()):
-                await drained([core.pending for core in self._family()])
+            while not cancel:
+                family = self._family()
+                await drained([core.pending for core in family])
+                if self._family() == family:
+                    break
         except BaseException:
             cancel = True
             raise

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
 
 from asynchttp.faces.handlers import adopt, check_handler, check_kind
 from asynchttp.faces.unseen import failure_of, report, share, shown
-from asynchttp.faces.waiter import Waiter
+from asynchttp.faces.waiter import waiting_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
@@ -65,7 +65,7 @@ class Future(asyncio.Future[T]):
         """
         try:
             if not self.done():
-                yield Waiter(self)
+                yield waiting_for(self)
             return self.result()
         finally:
             del self  # else a failure, its traceback and this frame would hold each other
@@ -143,26 +143,54 @@ class Future(asyncio.Future[T]):
 
     def __del__(self) -> None:
         """Report a failure that nobody looked at."""
-        report(self)
+        try:
+            failed = self._log_traceback or self._failure is not None
+        except AttributeError:  # it was never initialised
+            return
+        if failed:
+            report(self)
         if not self.done():
             super().__del__()  # asyncio's own: "Task was destroyed but it is pending!"
 
 
 class Started(Future[T], asyncio.Task[T]):
-    """A coroutine that runs, from the next turn of the loop on, in the context of whoever started it.
+    """A coroutine that runs, from the next turn of the loop on, in the context of whoever started it; made by `start`."""
+
+    __slots__ = ("_failure", "_keeper", "_waiting", "_where")
+
+    if TYPE_CHECKING:
+        _keeper: Callable[[Any], object] | None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Ask it to end; False if it is settled."""
+        if self._keeper is not None and not self.done():
+            asyncio.Task.add_done_callback(self, self._keeper)
+        return asyncio.Task.cancel(self, msg)
+
+
+def start(
+    coro: Coroutine[Any, Any, T],
+    loop: asyncio.AbstractEventLoop,
+    where: str,
+    keeper: Callable[[Any], object] | None = None,
+) -> Started[T]:
+    """Start a coroutine; by a function, because a class is not called as quickly.
 
     Args:
-        where: ``file:line`` of the code that submitted it, for a failure that nobody looks at; see `asynchttp.faces.unseen.caller`.
+        coro: what runs.
+        loop: the one that runs.
+        where: ``file:line`` of the code that submitted it, for its name and for a failure that nobody looks at; see
+            `asynchttp.faces.unseen.caller`.
+        keeper: called with it when it ends after a cancel; for a coroutine that says by itself when it ends, but never
+            runs if it is cancelled before it begins.
     """
-
-    __slots__ = ("_failure", "_waiting", "_where")
-
-    def __init__(self, coro: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop, where: str) -> None:
-        """Start."""
-        self._waiting = 0
-        self._where = where
-        self._failure: Failure | None = None
-        asyncio.Task.__init__(self, coro, loop=loop)
+    new: Started[T] = Started.__new__(Started)
+    new._waiting = 0
+    new._where = where
+    new._failure = None
+    new._keeper = keeper
+    asyncio.Task.__init__(new, coro, loop=loop, name=where)
+    return new
 
 
 class Linked(Future[T]):

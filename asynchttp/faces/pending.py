@@ -31,12 +31,22 @@ class Pending:
     def call(self, future: asyncio.Task[Any]) -> None:
         """Keep a call until it is settled; not one of those who wait for it, in the sense of `Future`."""
         self.calls.add(future)
-        asyncio.Task.add_done_callback(future, self._over)
+        asyncio.Task.add_done_callback(future, self.over)
 
-    def _over(self, future: asyncio.Task[Any]) -> None:
+    def over(self, future: asyncio.Task[Any]) -> None:
+        """Keep it no longer."""
         self.calls.discard(future)
         if self._waiters:
             self.wake()
+
+    def ending(self, future: asyncio.Task[Any]) -> None:
+        """Keep it no longer: said by the call itself as the last it does, which costs less than a callback.
+
+        Its handlers run in the next turn of the loop; whoever waits here looks after them.
+        """
+        self.calls.discard(future)
+        if self._waiters:
+            asyncio.get_running_loop().call_soon(self.wake)
 
     def entered(self, delivery: Delivery) -> None:
         """A callback of it must be waited for."""
@@ -117,8 +127,14 @@ async def told(all_pending: list[Pending]) -> None:
 async def drained(all_pending: list[Pending]) -> None:
     """Wait until every call is settled, and those that callbacks submit meanwhile, and every callback is finished."""
     with _Asking():
-        while busy := next((each for each in all_pending if not each.idle), None):
-            await busy.change()
+        done = False
+        while not done:
+            busy = next((each for each in all_pending if not each.idle), None)
+            if busy is not None:
+                await busy.change()
+            else:
+                await asyncio.sleep(0)  # the turn of the loop in which handlers of a call that just ended run, and may submit
+                done = all(each.idle for each in all_pending)
 
 
 class _Asking:

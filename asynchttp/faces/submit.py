@@ -10,11 +10,12 @@ import functools
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from asynchttp.faces.callbacks import Callbacks, Delivery
-from asynchttp.faces.future import Started
+from asynchttp.faces.future import start
 from asynchttp.faces.options import spelled
 from asynchttp.faces.queue import BOUND, Queue
 from asynchttp.faces.transfer import Watch
 from asynchttp.faces.unseen import caller, failure_of
+from asynchttp.runtime.deadlines import Guard
 from asynchttp.values.checks import check_method
 from asynchttp.values.request import Request
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from asynchttp.faces.callbacks import Callback
     from asynchttp.faces.core import Core
-    from asynchttp.faces.future import Future
+    from asynchttp.faces.future import Future, Started
     from asynchttp.faces.options import RequestOptions, SubmitOptions
     from asynchttp.values.into import Into
     from asynchttp.values.response import Response
@@ -98,8 +99,10 @@ class Submitting:
             request = core.plain(check_method(method), url)
         if callbacks is not None:
             return _start(core, request, callbacks, caller())
-        future = Started(_run(core, request, None), asyncio.get_running_loop(), caller())
-        core.pending.call(future)
+        pending = core.pending
+        future = start(_alone(core, request), asyncio.get_running_loop(), caller(), pending.over)
+        pending.calls.add(future)
+        request._call.guard = Guard(future)
         return future
 
     def submit_threadsafe(
@@ -245,13 +248,26 @@ def _kept(
     core: Core, work: Coroutine[Any, Any, Response], delivery: Delivery | None, where: str, keep: Keep | None
 ) -> Started[Response]:
     """The Future of `work`; what `keep` makes of it is what its submitter holds, and settles before callbacks are told."""
-    future = Started(work, asyncio.get_running_loop(), where)
+    future = start(work, asyncio.get_running_loop(), where)
     handle = None if keep is None else keep(future)
     if delivery is not None:
         # Not by the method of `Future`, which counts who waits: whoever is only told must not keep a call alive.
         asyncio.Task.add_done_callback(future, functools.partial(_settled, delivery, handle))
     core.pending.call(future)
     return future
+
+
+async def _alone(core: Core, request: Request) -> Response:
+    """A call without callbacks, which says by itself that it ends."""
+    future = request._call.guard.task
+    try:
+        answer: Response = await core.engine.send(request)
+        if core.refuses is not None and core.refuses(answer):
+            raise answer.refusal()
+        return answer
+    finally:
+        request._call = None  # as below
+        core.pending.ending(future)
 
 
 async def _run(core: Core, request: Request, delivery: Delivery | None) -> Response:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import reprlib
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from asynchttp.values.masking import mask_text
 
+_HERE: Final = str(Path(__file__).parents[1]) + os.sep
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 200
 
@@ -42,14 +45,9 @@ def share(source: Any, heir: Any) -> None:
 
 
 def report(future: Any) -> None:
-    """Called once for each Future, as it goes: say so if it was the last to hold a failure that nobody looked at."""
-    try:
-        failure = future._failure
-    except AttributeError:  # it was never initialised
-        return
+    """Called once for each Future that failed, as it goes: say so if it was the last to hold a failure that nobody looked at."""
+    failure = future._failure
     unseen = future._log_traceback
-    if failure is None and not unseen:  # most
-        return
     if unseen:
         future._log_traceback = False  # asyncio's own report would not say where
     if failure is not None:
@@ -76,9 +74,15 @@ def shown(future: Any) -> str:
     return f"<Future: {future._subject().removesuffix(',')} -> {came}>"
 
 
-def caller(depth: int = 1) -> str:
-    """``file:line`` of the code outside this package that called; O(depth of our own frames)."""
-    frame = sys._getframe(depth)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "asynchttp":
+def caller() -> str:
+    """``file:line`` of the code outside this package that called the function of ours that asks; O(depth of our own frames).
+
+    That function's own frame is not looked at: what is looked at becomes an object, which costs more than all the rest.
+    """
+    try:
+        frame = sys._getframe(2)
+    except ValueError:  # a thread that began with it
+        frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_HERE) and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -7,27 +7,27 @@ here the Future itself wakes the task, and only a cancel is weighed: it goes on 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
     import contextvars
     from collections.abc import Callable
 
     from asynchttp.faces.future import Future
 
+_add = asyncio.Future.add_done_callback
+
 
 class Waiter:
-    """One task that waits for a Future."""
+    """One task that waits for a Future: to be yielded to the task, from its `await`; made by `waiting_for`."""
 
     __slots__ = ("_asyncio_future_blocking", "_context", "_for", "_wake")
 
-    def __init__(self, future: Future[Any]) -> None:
-        """To be yielded to the task, from its `await`."""
-        self._for = future
-        self._asyncio_future_blocking = True  # "this was yielded on purpose": asyncio's own mark
-        self._wake: Callable[[Any], object]
-        self._context: contextvars.Context | None
+    _asyncio_future_blocking: bool
+    _for: Future[Any]
+    _wake: Callable[[Any], object]
+    _context: contextvars.Context | None
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The loop of the Future, which has to be the task's."""
@@ -38,7 +38,9 @@ class Waiter:
     ) -> None:
         """Have the task woken by the Future; called by the task, once."""
         self._wake, self._context = wake, context
-        self._for.add_done_callback(wake, context=context)
+        future = self._for
+        future._waiting += 1  # as its own method does, which would be one call more for each `await`
+        _add(future, wake, context=context)
 
     def cancel(self, msg: Any | None = None) -> bool:
         """The task is being cancelled; the last one to go takes the Future with it, and sees it off."""
@@ -65,3 +67,11 @@ class Waiter:
         cancelled = self._for.get_loop().create_future()
         cancelled.cancel(msg)
         cancelled.add_done_callback(self._wake, context=self._context)
+
+
+def waiting_for(future: Future[Any]) -> Waiter:
+    """One that waits for `future`; by a function, because a class is not called as quickly."""
+    new = object.__new__(Waiter)
+    new._for = future
+    new._asyncio_future_blocking = True  # "this was yielded on purpose": asyncio's own mark
+    return new

@@ -12,7 +12,7 @@ import pytest
 
 from asynchttp import Client, Request, Response, Result, StatusError
 from asynchttp.faces.combine import all_, first, race, settle, some
-from asynchttp.faces.future import Future, Started
+from asynchttp.faces.future import Future, start
 from asynchttp.faces.unseen import caller
 from asynchttp.testing import MockTransport, VirtualClock
 
@@ -42,7 +42,7 @@ async def work(value: Any = 1, after=1, error=None):
 
 def submit(coro=None, **arguments):
     """As `Client.submit` does it."""
-    return Started(work(**arguments) if coro is None else coro, loop=asyncio.get_running_loop(), where=caller(2))
+    return start(work(**arguments) if coro is None else coro, asyncio.get_running_loop(), where=caller())
 
 
 class Endless:

@@ -13,7 +13,7 @@ from typing import Any, assert_type
 import pytest
 import uvloop
 
-from asynchttp.faces.future import Derived, Future, Started
+from asynchttp.faces.future import Derived, Future, start
 from asynchttp.faces.unseen import caller
 
 both_loops = pytest.mark.parametrize("loop_kind", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -31,7 +31,7 @@ async def work(value=1, turns=1, error=None):
 
 def submit(coro=None, **arguments):
     """As `Client.submit` does it."""
-    return Started(work(**arguments) if coro is None else coro, loop=asyncio.get_running_loop(), where=caller(2))
+    return start(work(**arguments) if coro is None else coro, asyncio.get_running_loop(), where=caller())
 
 
 async def turns(number=5):
@@ -1268,7 +1268,7 @@ async def test_the_types_of_a_chain():
     def show(value: float) -> str:
         return str(value)
 
-    future = Started(number(), loop=asyncio.get_running_loop(), where="")
+    future = start(number(), asyncio.get_running_loop(), where="")
     assert_type(future.then(halve), Future[float])
     assert_type(future.then(), Future[int])
     assert_type(future.finally_(lambda: None), Future[int])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from asynchttp.faces.combine import all_
-from asynchttp.faces.future import Started
+from asynchttp.faces.future import start
 from asynchttp.faces.handlers import adopt, check_handler, check_kind
 
 
@@ -17,7 +17,7 @@ async def nothing():
 
 
 def submit():
-    return Started(nothing(), loop=asyncio.get_running_loop(), where="")
+    return start(nothing(), asyncio.get_running_loop(), where="")
 
 
 @pytest.mark.parametrize("handler", [None, len, lambda: None, dict, nothing])

@@ -148,3 +148,64 @@ async def test_a_middleware_of_a_submitted_call_may_close_the_client(nothing_lef
     client = Client(transport=MockTransport(lambda request: Response(200)), middlewares=[closing])
     assert (await client.submit("GET", URL)).status == 200
     assert seen == ["closed"]
+
+
+def at_once(request):
+    return Response(200)
+
+
+async def test_a_call_that_is_cancelled_before_it_begins_is_over(nothing_left):
+    """Its coroutine never runs; it is not waited for all the same."""
+    async with Client(transport=MockTransport(at_once)) as client:
+        future = client.submit("GET", URL)
+        assert not client._core.pending.idle
+        assert future.cancel()
+        assert future.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await future
+        assert client._core.pending.idle
+        assert not future.cancel()
+
+
+async def test_cancelling_what_is_over_needs_no_loop():
+    """As with asyncio's own: False, also after the loop was closed."""
+
+    async def main():
+        async with Client(transport=MockTransport(at_once)) as client:
+            future = client.submit("GET", URL)
+            await future
+            return future
+
+    future = await asyncio.to_thread(asyncio.run, main())
+    assert not future.cancel()
+
+
+@pytest.mark.parametrize("stirred", ["before", "after", "not"])
+@pytest.mark.parametrize("turns", range(6))
+async def test_leaving_waits_for_what_handlers_of_a_call_submit(nothing_left, turns, stirred):
+    """However long it takes, and whenever the block is left: before a call ends, in that turn of the loop, or in the next."""
+    log: list[Any] = []
+
+    async def handler(request):
+        if request.url.path == "/long":
+            await clock.sleep(1000)
+        return Response(200)
+
+    async def stir():
+        for _ in range(turns + 10):
+            client._core.pending.wake()  # whoever waits looks again in each turn
+            await asyncio.sleep(0)
+
+    def more(response):
+        client.submit("GET", URL + "long", timeout=None).then(log.append)
+
+    with VirtualClock() as clock:
+        async with Client(transport=MockTransport(handler)) as client:
+            stirring = [asyncio.create_task(stir())] if stirred == "before" else []
+            client.submit("GET", URL).then(more)
+            stirring += [asyncio.create_task(stir())] if stirred == "after" else []
+            for _ in range(turns):
+                await asyncio.sleep(0)
+    await asyncio.gather(*stirring)
+    assert [response.status for response in log] == [200]
+    assert clock.now() == 1000

@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import gc
+import queue
 import sys
-import types
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import asynchttp
 from asynchttp.faces.combine import all_
-from asynchttp.faces.future import Future, Started
+from asynchttp.faces.future import Future, Started, start
 from asynchttp.faces.unseen import caller, failure_of
 from asynchttp.values.request import Request
 from asynchttp.values.response import Response
 
 
+def ours(source: str, file: str = "asynchttp/made_up.py") -> dict[str, Any]:
+    """The names of a module that would be in our package, or beside it."""
+    names: dict[str, Any] = {"caller": caller}
+    exec(compile(source, str(Path(asynchttp.__file__).parents[1] / file), "exec"), names)
+    return names
+
+
 def test_the_caller_is_the_first_frame_that_is_not_ours():
     """However deep we are in our own code."""
-    ours = types.ModuleType("asynchttp.made_up")
-    ours.__dict__.update(caller=caller)
-    exec("def outer(): return inner()\ndef inner(): return caller()", ours.__dict__)
+    made = ours("def outer(): return inner()\ndef inner(): return innermost()\ndef innermost(): return caller()")
     line = sys._getframe().f_lineno + 1
-    assert ours.outer() == f"{__file__}:{line}"
+    assert [made["outer"](), made["innermost"]()] == [f"{__file__}:{line}"] * 2
 
 
 def test_a_package_whose_name_begins_like_ours_is_not_ours():
     """`asynchttp_tools` is a user."""
-    theirs = types.ModuleType("asynchttp_tools")
-    theirs.__dict__.update(caller=caller)
-    exec(compile("def call(): return caller()", "theirs.py", "exec"), theirs.__dict__)
-    assert theirs.call() == "theirs.py:1"
+    theirs = ours("def call(submit): return submit()", "asynchttp_tools/theirs.py")
+    assert theirs["call"](ours("def submit(): return caller()")["submit"]).endswith("asynchttp_tools/theirs.py:1")
 
 
-def test_with_nobody_outside_the_last_frame_is_named():
-    """Code of ours that is run by no one else's does not fail for that."""
-    script = "import asynchttp.faces.unseen as unseen\n__name__ = 'asynchttp.main'\nprint(unseen.caller())"
-    import subprocess
-
-    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "<string>:3"
+@pytest.mark.parametrize("source", ["def run(): say(caller())", "def run(): go()\ndef go(): say(caller())"])
+def test_with_nobody_outside_the_last_frame_is_named(source):
+    """A thread that begins with code of ours does not fail for that."""
+    made, said = ours(source), queue.SimpleQueue[str]()
+    made["say"] = said.put
+    _thread.start_new_thread(made["run"], ())
+    assert said.get(timeout=60).endswith("made_up.py:1")
 
 
 @pytest.mark.asyncio
@@ -52,7 +59,7 @@ async def test_the_failure_of_a_foreign_future_counts_as_looked_at():
     async def fail():
         raise KeyError
 
-    futures = [Started(fail(), loop=loop, where="there:1"), loop.create_task(fail())]
+    futures = [start(fail(), loop, where="there:1"), loop.create_task(fail())]
     await asyncio.wait(futures)
     assert [type(failure_of(future)) for future in futures] == [KeyError, KeyError]
     futures.clear()
@@ -67,7 +74,7 @@ def test_a_future_that_never_began_goes_in_silence():
     """`Started` without a coroutine is a mistake of ours, and its `__del__` adds no second one."""
     loop = asyncio.new_event_loop()
     with pytest.raises(TypeError, match="coroutine"):
-        Started(None, loop=loop, where="")  # type: ignore[arg-type]
+        start(None, loop, where="")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         Started()  # type: ignore[call-arg]
     gc.collect()
@@ -87,12 +94,12 @@ async def test_a_future_shows_where_it_was_submitted_and_what_came():
             raise error
         return value
 
-    def start(**what):
-        return Started(outcome(**what), loop=loop, where="there:1")
+    def begun(**what):
+        return start(outcome(**what), loop, where="there:1")
 
     answer = Response(200, request=Request("GET", "http://a/?token=S3CRET"))
-    futures = [start(value=answer), start(value="x" * 1000), start(error=KeyError()), start(error=OSError("no route"))]
-    futures += [futures[0].then(lambda _: 5), all_([futures[0]]), start()]
+    futures = [begun(value=answer), begun(value="x" * 1000), begun(error=KeyError()), begun(error=OSError("no route"))]
+    futures += [futures[0].then(lambda _: 5), all_([futures[0]]), begun()]
     assert repr(futures[0]) == "<Future: the call submitted at there:1 -> pending>"
     futures[-1].cancel()
     await asyncio.wait(futures)

@@ -6,15 +6,15 @@ import asyncio
 
 import pytest
 
-from asynchttp.faces.future import Started
+from asynchttp.faces.future import start
 from asynchttp.faces.unseen import failure_of
-from asynchttp.faces.waiter import Waiter
+from asynchttp.faces.waiter import waiting_for
 
 pytestmark = pytest.mark.asyncio
 
 
 def started(work):
-    return Started(work, loop=asyncio.get_running_loop(), where="here:1")
+    return start(work, asyncio.get_running_loop(), where="here:1")
 
 
 async def waits(future):
@@ -118,7 +118,7 @@ async def test_a_cancel_between_the_outcome_and_the_waking_is_the_tasks_own():
     """The Future is settled and cannot be cancelled any more; the task is."""
     future = started(turns(1))
     task = asyncio.ensure_future(waits(future))
-    waiter = Waiter(future)
+    waiter = waiting_for(future)
     future.add_done_callback(
         lambda _: task.cancel()
     )  # runs after the task's own waking was scheduled, or before it ran

@@ -144,7 +144,7 @@ class Future(asyncio.Future[T]):
     def __del__(self) -> None:
         """Report a failure that nobody looked at."""
         try:
-            failed = self._log_traceback or self._failure is not None
+            failed = self._failure is not None or self._log_traceback
         except AttributeError:  # it was never initialised
             return
         if failed:

@@ -133,7 +133,9 @@ async def drained(all_pending: list[Pending]) -> None:
             if busy is not None:
                 await busy.change()
             else:
-                await asyncio.sleep(0)  # the turn of the loop in which handlers of a call that just ended run, and may submit
+                await asyncio.sleep(
+                    0
+                )  # the turn of the loop in which handlers of a call that just ended run, and may submit
                 done = all(each.idle for each in all_pending)
 
 

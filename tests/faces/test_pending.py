@@ -158,12 +158,12 @@ async def test_a_call_that_is_cancelled_before_it_begins_is_over(nothing_left):
     """Its coroutine never runs; it is not waited for all the same."""
     async with Client(transport=MockTransport(at_once)) as client:
         future = client.submit("GET", URL)
-        assert not client._core.pending.idle
+        assert client._core.pending.calls == {future}
         assert future.cancel()
         assert future.cancel()
         with pytest.raises(asyncio.CancelledError):
             await future
-        assert client._core.pending.idle
+        assert client._core.pending.calls == set()
         assert not future.cancel()
 
 

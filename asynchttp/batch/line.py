@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -13,25 +14,31 @@ T = TypeVar("T")
 
 
 class Line(Generic[T]):
-    """An async iterator over what `put` brings, until `close`; one reader. O(log n) an item."""
+    """An async iterator over what `put` brings, until `close`; one reader. O(1) an item, O(log p) for p priorities that wait."""
 
-    __slots__ = ("_count", "_items", "_waiter", "closed")
+    __slots__ = ("_length", "_lists", "_order", "_waiter", "closed")
 
     def __init__(self) -> None:
         """Nobody stands in it."""
         self.closed = False
-        self._count = 0
-        self._items: list[tuple[int, int, T]] = []
+        self._length = 0
+        # By priority; at most one list is empty, so that a short line does not make one for each item.
+        self._lists: dict[int, deque[T]] = {}
+        self._order: list[int] = []  # a heap of the negated priorities
         self._waiter: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
         """Items that were not read."""
-        return len(self._items)
+        return self._length
 
     def put(self, item: T, priority: int = 0) -> None:
         """Bring an item."""
-        self._count += 1
-        heapq.heappush(self._items, (-priority, self._count, item))
+        items = self._lists.get(priority)
+        if items is None:
+            items = self._lists[priority] = deque()
+            heapq.heappush(self._order, -priority)
+        items.append(item)
+        self._length += 1
         self._wake()
 
     def close(self) -> None:
@@ -41,8 +48,8 @@ class Line(Generic[T]):
 
     def clear(self) -> Iterator[T]:
         """Take out all that were not read, in their order."""
-        while self._items:
-            yield heapq.heappop(self._items)[2]
+        while self._length:
+            yield self._take()
 
     def __aiter__(self) -> Self:
         """The line itself."""
@@ -50,7 +57,7 @@ class Line(Generic[T]):
 
     async def __anext__(self) -> T:
         """The next item, once there is one."""
-        while not self._items:
+        while not self._length:
             if self.closed:
                 raise StopAsyncIteration
             self._waiter = asyncio.get_running_loop().create_future()
@@ -58,7 +65,18 @@ class Line(Generic[T]):
                 await self._waiter
             finally:
                 self._waiter = None
-        return heapq.heappop(self._items)[2]
+        return self._take()
+
+    def _take(self) -> T:
+        items = self._lists[-self._order[0]]
+        if not items:
+            del self._lists[-heapq.heappop(self._order)]
+            items = self._lists[-self._order[0]]
+        self._length -= 1
+        item = items.popleft()
+        if not items and len(self._order) > 1:
+            del self._lists[-heapq.heappop(self._order)]
+        return item
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -165,7 +165,7 @@ class Delivery:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  told to `home`; the outcome stands
             self._failed(name, callback, error)
             return None
-        return value if inspect.isawaitable(value) else None
+        return value if value is not None and inspect.isawaitable(value) else None
 
     def _timed(self, name: str, callback: Callback, argument: Any, step: Callback | None = None) -> Any:
         """One step of a callback; the first, or that of a coroutine that it returned."""

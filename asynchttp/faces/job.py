@@ -108,7 +108,8 @@ class Added:
 
     def __await__(self) -> Generator[Any, None, bool]:
         """Wait until fewer items are queued than the queue is bounded to; gives `accepted`."""
-        yield from self._queue._room().__await__()
+        if not self._queue._roomy:
+            yield from self._queue._room().__await__()
         return self.accepted
 
 
@@ -152,6 +153,8 @@ def priority_of(item: Any) -> int:
     Raises:
         TypeError: its priority is no int.
     """
+    if type(item) is str:  # most
+        return 0
     if isinstance(item, Request):
         return item.priority
     if isinstance(item, tuple) and len(item) == 2:

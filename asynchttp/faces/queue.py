@@ -136,14 +136,16 @@ class Queue:
             raise RuntimeError("a queue takes items inside its block: async with client.queue(...) as queue")
         if self._line.closed or self._fanout.ended is not None:
             raise ClientClosed("the queue was left, aborted or closed, and takes no more items", sent=False)
-        callbacks = self._callbacks.over(
-            on_response=on_response,
-            on_error=on_error,
-            on_done=on_done,
-            on_headers=on_headers,
-            on_progress=on_progress,
-            in_thread=in_thread,
-        )
+        callbacks = self._callbacks
+        if not (on_response is on_error is on_done is on_headers is on_progress is in_thread is None):
+            callbacks = callbacks.over(
+                on_response=on_response,
+                on_error=on_error,
+                on_done=on_done,
+                on_headers=on_headers,
+                on_progress=on_progress,
+                in_thread=in_thread,
+            )
         if options:
             item = with_options(item, options)
         priority = priority_of(item)
@@ -168,11 +170,16 @@ class Queue:
             self._seen.add(key)
         return True
 
+    @property
+    def _roomy(self) -> bool:
+        """Whether nobody who adds has to wait."""
+        return self.queued < self._bound or self._fanout.ended is not None
+
     async def _room(self) -> None:
         self._adders += 1
         self._wake()
         try:
-            while self.queued >= self._bound and self._fanout.ended is None:
+            while not self._roomy:
                 await self._change()
         finally:
             self._adders -= 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asynchttp.batch.line import Line
 
@@ -19,6 +21,23 @@ async def test_priority_then_first_come():
     assert len(line) == 5
     line.close()
     assert [item async for item in line] == ["b", "d", "a", "c", "e"]
+
+
+@given(st.lists(st.none() | st.integers(-2, 2)))
+async def test_any_order_of_coming_and_going(steps):
+    """As a list that is sorted for each reading; None reads. What was read leaves nothing behind but one empty list."""
+    line: Line[int] = Line()
+    waiting: list[tuple[int, int]] = []
+    for number, priority in enumerate(steps):
+        if priority is not None:
+            line.put(number, priority)
+            waiting.append((-priority, number))
+        elif waiting:
+            waiting.sort()
+            assert await anext(line) == waiting.pop(0)[1]
+        assert len(line) == len(waiting)
+        assert len(line._lists) == len(line._order) <= len({priority for priority, _ in waiting}) + 1
+    assert list(line.clear()) == [number for _, number in sorted(waiting)]
 
 
 async def test_the_reader_waits_for_items_and_for_the_end():

@@ -137,7 +137,7 @@ class Queue:
         if self._line.closed or self._fanout.ended is not None:
             raise ClientClosed("the queue was left, aborted or closed, and takes no more items", sent=False)
         callbacks = self._callbacks
-        if not (on_response is on_error is on_done is on_headers is on_progress is in_thread is None):
+        if in_thread is not None or not (on_response is on_error is on_done is on_headers is on_progress is None):
             callbacks = callbacks.over(
                 on_response=on_response,
                 on_error=on_error,

@@ -109,6 +109,7 @@ class Crew:
         while True:
             while ready:
                 unit = self.running[task] = ready.popleft()
+                unit.task = task
                 try:
                     result = await work.run(unit)
                 except asyncio.CancelledError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from asynchttp.policy.admission import Admission
 from asynchttp.policy.lanes import Group, Ticket
-from asynchttp.runtime.deadlines import Deadlines
+from asynchttp.runtime.deadlines import Deadlines, Guard
 from asynchttp.runtime.gate import Gate
 from asynchttp.values.errors import ClientClosed, HTTPError, QueueTimeout, StatusError, TotalTimeout
 from asynchttp.values.masking import mask_url
@@ -39,6 +39,7 @@ class Unit(Ticket):
         "request",
         "since",
         "tag",
+        "task",
         "timer",
     )
 
@@ -69,6 +70,7 @@ class Unit(Ticket):
         self.queue: float | None = None
         self.queued = 0.0
         self.timer: Any = None
+        self.task: Any = None  # that of its worker, while it runs
         self.held = False  # back from the queue, because its host has its portion of the fan-out
 
 
@@ -144,6 +146,7 @@ class Sending:
         assert request is not None and call is not None  # noqa: PT018  prepared and let in
         now = self._now()
         call.ticket = unit
+        call.guard = Guard(unit.task)
         call.queued = call.waited = unit.queued = now - unit.since
         call.group = unit.group.express  # what has begun is not held up by a full buffer
         call.begin(now)

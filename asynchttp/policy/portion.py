@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 # Sends that the budget of an origin can be short of: 500 tokens, 5 a retry. More sleepers than that cannot be served.
-_SLEEPERS = 100
+_MOST = 100
+# So few never come near that. With fewer a narrow fan-out would find its queue empty each time that one is let in.
+_LEAST = 8
 
 
 def portion_of(width: int) -> int:
     """How many unfinished items of one host a fan-out that is `width` wide may have under way.
 
-    Half as many sleepers as may run: with 4 attempts 99 % of the calls succeed at a failure rate of 30 %, however quick
+    Half as many sleepers as may run, and no fewer than 8: with 4 attempts 99 % of the calls succeed at a failure rate of 30 %, however quick
     the answers are, and a host that is not failing has its queue always filled.
     """
-    return width + max(1, min(width // 2, _SLEEPERS))
+    return width + max(_LEAST, min(width // 2, _MOST))
 
 
 class Portion:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from asynchttp.policy.portion import Portion, portion_of
 
 
-@pytest.mark.parametrize(("width", "most"), [(1, 2), (2, 3), (10, 15), (200, 300), (1000, 1100)])
+@pytest.mark.parametrize(("width", "most"), [(1, 9), (16, 24), (18, 27), (200, 300), (1000, 1100)])
 def test_half_as_many_may_sleep_as_run_but_no_more_than_a_budget_can_serve(width, most):
-    """The portion grows with the width, until the tokens of one origin bound the sleepers."""
+    """The portion grows with the width, from eight sleepers on, until the tokens of one origin bound the sleepers."""
     assert portion_of(width) == most
 
 

@@ -48,6 +48,8 @@ class Target:
 
 
 def _is_address(host: str) -> bool:
+    if not host[-1:].isdigit() and ":" not in host:  # most names, about which `ip_address` would raise twice
+        return False
     try:
         ip_address(host)
     except ValueError:

@@ -42,3 +42,22 @@ async def test_it_is_what_a_request_of_the_session_lane_says(url):
         names = ("host", "port", "proxy", "proxy_auth", "proxy_headers", "server_hostname", "ssl")
         assert [getattr(target, name) for name in names] == [getattr(request, name, None) for name in names]
         assert target.is_ssl() is request.is_ssl()
+
+
+@pytest.mark.parametrize(
+    ("host", "literal"),
+    [
+        ("127.0.0.1", True),
+        ("[::1]", True),
+        ("[fe80::a]", True),
+        ("[fe80::a%25eth0]", True),
+        ("a.example", False),
+        ("localhost", False),
+        ("server1", False),
+        ("1.example", False),
+        ("a.example.", False),
+    ],
+)
+def test_which_hosts_are_addresses(host, literal):
+    """They are connected to as they stand."""
+    assert Target(URL(f"http://{host}/")).literal is literal

@@ -29,7 +29,7 @@ from asynchttp.transports.aiohttp import AiohttpTransport
 from asynchttp.values.checks import check_pairs, check_seconds
 from asynchttp.values.errors import ClientClosed, InvalidURL
 from asynchttp.values.masking import mask_url
-from asynchttp.values.request import NO_HEADERS, Request
+from asynchttp.values.request import NO_HEADERS, TYPED, Request
 from asynchttp.values.timeout import Clocks, as_timeout
 from asynchttp.values.unset import UNSET
 from asynchttp.values.url import absolute_url, add_params, origin_of, parse_url
@@ -70,6 +70,7 @@ class Core:
         # With a base_url, secrets among the default headers belong to its origin, as `auth` does.
         self._home = None if self.base is None else origin_of(self.base)
         self._elsewhere = self._headers if self._home is None else settings.without_secrets(self._headers)
+        self._typed: dict[int, tuple[CIMultiDictProxy[str], CIMultiDictProxy[str]]] = {}
         self._absolute = _below if settings.strict_base else absolute_url
         self._params = None if settings.params is None else check_pairs("params", settings.params)
         self._timeout = settings.clocks()
@@ -165,13 +166,20 @@ class Core:
         defaults = self._headers
         if defaults is not self._elsewhere and origin != self._home:
             defaults = self._elsewhere
-        if request.headers is NO_HEADERS:
-            request.headers = defaults
-        else:
-            merged = CIMultiDict(defaults)
-            merged.update(request.headers)
-            request.headers = CIMultiDictProxy(merged)
+        request.headers = defaults if request.headers is NO_HEADERS else self._over(defaults, request.headers)
         return request
+
+    def _over(self, defaults: CIMultiDictProxy[str], own: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
+        """The headers of a request over the client's; one set for those that share theirs."""
+        kept = self._typed.get(id(own))
+        if kept is not None and kept[0] is defaults:
+            return kept[1]
+        merged = CIMultiDict(defaults)
+        merged.update(own)
+        headers = CIMultiDictProxy(merged)
+        if any(own is each for each in TYPED.values()):  # which are never gone, so the id stays theirs
+            self._typed[id(own)] = defaults, headers
+        return headers
 
     def begin(self, request: Request, *, streaming: bool = False) -> Call:
         """A call with the request's settings, inherited ones filled in; its clock runs from now."""

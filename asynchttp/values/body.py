@@ -22,9 +22,12 @@ from asynchttp.values.unset import UNSET
 Chunks: TypeAlias = Iterator[bytes] | AsyncIterator[bytes]
 
 _JSON = _json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_JSON_TYPE = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _TEXT = "text/plain; charset=utf-8"
 _BINARY = "application/octet-stream"
+#: The types that follow from how a body was given; that of a multipart form is another for each body.
+CONTENT_TYPES = (_JSON_TYPE, _FORM, _TEXT, _BINARY)
 _BODIES = (
     "bytes, str, a binary file or FileSlice, an iterable or async iterable of bytes, or a function that returns one"
 )
@@ -114,7 +117,7 @@ def encode_body(
         names = " and ".join(name for name, there in given.items() if there)
         raise ValueError(f"{names} were given together; a request has one body")
     if json is not UNSET:
-        return encode_json(json), "application/json"
+        return encode_json(json), _JSON_TYPE
     if content is not None:
         return _raw("content", content), _TEXT if isinstance(content, str) else None
     if files is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from asynchttp.values.body import StreamBody, encode_body
+from asynchttp.values.body import CONTENT_TYPES, StreamBody, encode_body
 from asynchttp.values.checks import (
     check_cost,
     check_count,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
 NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
+#: Those of a request with a body and no header of its own: one set for each type, so that what is made of it serves for all.
+TYPED: Final = {kind: CIMultiDictProxy(CIMultiDict({"Content-Type": kind})) for kind in CONTENT_TYPES}
 #: An Idempotency-Key, or what makes one for each call: True, or a callable.
 KeySource: TypeAlias = "str | Literal[True] | Callable[[Request], str] | None"
 
@@ -122,7 +124,9 @@ class Request:
         self.body: bytes | StreamBody | None = None
         if content is not None or data is not None or files is not None or json is not UNSET:
             self.body, content_type = encode_body(content=content, data=data, files=files, json=json)
-            if content_type is not None and "Content-Type" not in own:
+            if own is NO_HEADERS and content_type in TYPED:
+                own = TYPED[content_type]
+            elif content_type is not None and "Content-Type" not in own:
                 extended = CIMultiDict(own)
                 extended["Content-Type"] = content_type
                 own = CIMultiDictProxy(extended)

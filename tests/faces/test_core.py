@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
@@ -141,6 +142,28 @@ async def test_secrets_among_the_default_headers_stay_with_base_url():
         [None, None, None, "a"],
         ["Bearer t", "k", "m", "a"],
     ]
+
+
+@in_loop
+async def test_requests_with_a_body_and_no_header_of_their_own_share_a_set():
+    """One for each type and each set of defaults, so that their head is made once; secrets go where they may, all the same."""
+    transport = MockTransport(lambda request: Response(200))
+    headers = {"Authorization": "Bearer t", "Content-Type": "text/x-default"}
+    bodies: list[Any] = [{"json": 1}, {"data": {"a": 1}}, {"data": b"b"}, {"content": "c"}, {"content": b"d"}]
+    async with Client("https://a.example", headers=headers, transport=transport) as client:
+        for url in ("/", "https://b.example/", "/"):
+            for body in bodies:
+                await client.post(url, **body)
+        await client.post("/", json=1, headers={"X-A": "mine"})
+        same = [(await client.post("/", json=number)).request.headers for number in range(2)]
+    assert same[0] is same[1]
+    sets = [request.headers for request in transport.requests]
+    types = ["application/json", "application/x-www-form-urlencoded", "application/octet-stream"]
+    types += ["text/plain; charset=utf-8", "text/x-default"]
+    assert [fields.getall("Content-Type") for fields in sets] == [[kind] for kind in [*types * 3, *types[:1] * 3]]
+    told = [fields.get("Authorization") for fields in sets]
+    assert told == ["Bearer t"] * 5 + [None] * 5 + ["Bearer t"] * 8
+    assert sets[-3]["X-A"] == "mine"
 
 
 @in_loop

@@ -176,6 +176,13 @@ class TestBody:
         request = _make(json={}, headers={"content-type": "application/vnd.api+json"})
         assert request.headers.getall("Content-Type") == ["application/vnd.api+json"]
 
+    def test_what_has_no_header_of_its_own_shares_the_set_of_its_type(self):
+        """So that what is made of the set serves for all."""
+        assert _make(json=1).headers is _make(json={}).headers
+        assert _make(json=1).headers is not _make(json=1, headers={"A": "b"}).headers
+        assert dict(_make(json=1).headers) == {"Content-Type": "application/json"}
+        assert _make(content=b"x").headers is _make().headers
+
     def test_json_none_is_a_body(self):
         """``json=None`` sends ``null``; leaving it out sends nothing."""
         assert (_make(json=None).body, _make().body) == (b"null", None)

@@ -245,12 +245,13 @@ class _Race:
         """The attempt came to its end, while hedges run or have run: what all of them come to."""
         alone = self._release()
         try:
-            chosen = await self._choose(answer, error, alone)
-        except BaseException:
+            try:
+                chosen = await self._choose(answer, error, alone)
+            finally:
+                await self._end()
+        except BaseException:  # of that wait, too: nobody else would close what was chosen
             await _drop(answer, self._winner)
             raise
-        finally:
-            await self._end()
         return self._settle(chosen)
 
     async def _choose(self, answer: Any, error: BaseException | None, alone: bool | None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from asynchttp import (
+    AttemptFinished,
     Backoff,
     CircuitBreaker,
     Client,
@@ -378,3 +379,21 @@ async def test_cancelled_anywhere_nothing_is_left_behind():
         return Scenario(client, work)
 
     assert await torture(make) > 5
+
+
+async def test_cancelled_while_the_losers_end_it_closes_the_answer_that_was_chosen(clock):
+    """It was left unread, because the call was to try again; that the hedge in the queue ends is waited for."""
+    body = Body(b"busy")
+    server = Server(clock, (2, StreamResponse(503, stream=body)))
+
+    def cancel(event):
+        if isinstance(event, AttemptFinished):
+            call.cancel()  # at its next wait
+
+    options: Any = {"limits": Limits(concurrency=1), "retry": Retry(4), "observers": [cancel]}
+    async with client_of(server, **options) as client:
+        call = asyncio.create_task(client.get(URL))
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert body.closed
+        nothing_left(client)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from asynchttp.middleware.cookies import Jar
     from asynchttp.middleware.observe import Observers
     from asynchttp.policy.tally import Tally
-    from asynchttp.runtime.call import Call
+    from asynchttp.runtime.call import Call, Watch
     from asynchttp.runtime.clock import Clock
     from asynchttp.runtime.deadlines import Deadlines, Entry
     from asynchttp.values.protocols import Handler
@@ -196,13 +196,22 @@ class AttemptLayer:
         if self._jar is not None and SET_COOKIE in answer.headers:
             await fill(self._jar, answer, request.url)
         if call.watch is not None:
-            again = call.spares is not None and call.spares(request, answer)
-            if not again and _stays(request, answer, call):
-                call.watch.arrived(answer)
-            return answer if again else await self._read(request, answer, call)
+            return await self._watched(request, answer, call, call.watch)
         if call.streaming or (answer.status >= 400 and call.spares is not None and call.spares(request, answer)):
             return answer
         return await (answer.aread(self._max_body) if request.into is None else self._read(request, answer, call))
+
+    async def _watched(self, request: Request, answer: StreamResponse, call: Call, watch: Watch) -> Answer:
+        """As `_take`, where somebody looks on, who may ask the user's credentials what they make of the answer."""
+        try:
+            if call.spares is not None and call.spares(request, answer):
+                return answer
+            if _stays(request, answer, call):
+                watch.arrived(answer)
+        except BaseException:
+            await answer.aclose()
+            raise
+        return await self._read(request, answer, call)
 
     async def _read(self, request: Request, answer: StreamResponse, call: Call) -> Response:
         """The answer with its body read, into what the call asked for; the body of a redirect that is followed stays out."""

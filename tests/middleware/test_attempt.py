@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import asynchttp
-from asynchttp import AttemptTimeout, Client, Limits, Response, Retry, ServerDisconnected, StreamResponse, Timeout
+from asynchttp import AttemptTimeout, Auth, Client, Limits, Response, Retry, ServerDisconnected, StreamResponse, Timeout
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, cancels, nothing_left
 
@@ -188,3 +188,26 @@ async def test_without_a_clock(clock):
     """attempt=None lets an attempt take an hour."""
     async with Client(transport=_slow(clock, 3600), timeout=None) as client:
         assert (await client.get(URL)).ok
+
+
+async def test_an_answer_is_closed_where_who_looks_on_cannot_be_told():
+    """Credentials of the user's own say whether it is final before `on_headers` hears of it, and may raise."""
+
+    class Failing(Auth):
+        def refresh(self, grant, answer):
+            return None
+
+        def sign(self, request, grant):
+            return request
+
+        def refused(self, answer):
+            raise KeyError("mine")
+
+    body = Body(b"x")
+    async with Client(
+        "https://example.com", auth=Failing(), transport=MockTransport(lambda _: StreamResponse(stream=body))
+    ) as client:
+        with pytest.raises(KeyError, match="mine"):
+            await client.submit("GET", URL, on_progress=lambda _: None)
+        assert body.closed
+        nothing_left(client)

@@ -71,11 +71,11 @@ def _timestamp(match: re.Match[str], wall: float) -> float | None:
         return None
     rest = (_MONTHS.index(name) + 1, int(match["day"]), int(match["hour"]), int(match["minute"]))
     year = int(match["year"])
-    if len(match["year"]) == 2:
-        year = _full_year(year, rest, second, wall)
     try:
+        if len(match["year"]) == 2:
+            year = _full_year(year, rest, second, wall)
         return datetime(year, *rest, tzinfo=UTC).timestamp() + second
-    except ValueError:  # 31 June, hour 24, year 0
+    except ValueError:  # 31 June, hour 24, year 0, or one of two digits beside a `wall` of the year 10000
         return None
 
 

@@ -82,6 +82,12 @@ def test_a_date_is_measured_against_the_answers_own_clock():
     assert parse_retry_after(value, date=None, wall=NOON) == 0.0
 
 
+def test_a_two_digit_year_beside_the_last_leap_second_of_all_is_none():
+    """The Date is the first second of the year 10000, which no date has."""
+    last = "Fri, 31 Dec 9999 23:59:60 GMT"
+    assert parse_retry_after(["Sunday, 06-Nov-94 08:49:37 GMT"], date=last, wall=NOON) is None
+
+
 def test_seconds_do_not_depend_on_any_clock():
     """A number is a duration, whatever Date says."""
     assert parse_retry_after(["5"], date="Sun, 03 Jun 2018 12:00:00 GMT", wall=NOON) == 5.0

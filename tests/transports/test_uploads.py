@@ -168,10 +168,37 @@ async def test_what_a_body_raises_is_raised(client, server, make, error, count):
     assert all(not request.complete for request in server.requests)
 
 
-async def test_a_body_that_yields_no_bytes_is_a_type_error(client, server):
-    """A str in the body is the caller's mistake, and says so."""
-    with pytest.raises(TypeError, match="str"):
-        await client.post(server.url, content=lambda: iter(["text"]))
+@pytest.mark.parametrize(("piece", "kind"), [("text", "str"), (None, "None")])
+async def test_a_body_that_yields_no_bytes_is_a_type_error(client, server, piece, kind):
+    """A str in the body is the caller's mistake, and says so; None is one too, and does not end it before its end."""
+    with pytest.raises(TypeError, match=kind):
+        await client.post(server.url, content=lambda: iter([b"a", piece, b"b"]))
+    await server.settled()
+    assert all(not request.complete for request in server.requests)
+
+
+class Unclosable:
+    """An iterator of the user's that cannot be closed when all of it was read."""
+
+    def __init__(self) -> None:
+        self.pieces = [b"one", b"two"]
+
+    def __aiter__(self) -> Unclosable:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self.pieces:
+            raise StopAsyncIteration
+        return self.pieces.pop(0)
+
+    async def aclose(self) -> None:
+        raise Broken("mine")
+
+
+async def test_a_body_that_cannot_be_closed_fails_its_call(client, server):
+    """The server would wait for the end of it, and the call for the answer, each for ever."""
+    with pytest.raises(Broken, match="mine"):
+        await client.post(server.url, content=Unclosable())
     await server.settled()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp.payload import Payload
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PIECE = 64 * 2**10
 # aiohttp warns about larger ones and would write them in one go.
 LARGE = 2**20
+_END: Final = object()  # None is what an iterable may give by mistake
 
 
 class Upload(Payload):
@@ -63,17 +64,23 @@ class Upload(Payload):
                     await writer.write(chunk)
                     if watch is not None:
                         watch.sent(len(chunk))
-        finally:
+        except BaseException:
             await _close(source)
+            raise
+        try:
+            await _close(source)
+        except Exception as error:
+            self.error = error
+            raise
 
     async def _next(self, source: Any) -> bytes | None:
         """The next piece, or None at the end; what the iterable raises is kept."""
         try:
             if hasattr(source, "__anext__"):
-                piece = await anext(source, None)
+                piece = await anext(source, _END)
             else:
-                piece = next(source, None)
-            return None if piece is None else check_chunk(piece)
+                piece = next(source, _END)
+            return None if piece is _END else check_chunk(piece)
         except Exception as error:
             self.error = error
             raise

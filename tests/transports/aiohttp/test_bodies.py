@@ -128,12 +128,12 @@ async def test_a_source_that_was_cut_is_closed(kind):
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-@pytest.mark.parametrize("error", [KeyError("mine"), TimeoutError("mine"), "text"])
+@pytest.mark.parametrize("error", [KeyError("mine"), TimeoutError("mine"), "text", None])
 async def test_what_a_source_raises_is_kept(kind, error):
     """So that nobody takes it for the network's; a piece that is no bytes is a TypeError of the same rank."""
     source = kind(b"a", error, b"c")
     sending = upload(source)
-    expected = TypeError if error == "text" else type(error)
+    expected = type(error) if isinstance(error, Exception) else TypeError
     with pytest.raises(expected) as caught:
         await sending.write(Writer())  # type: ignore[arg-type]
     assert sending.error is caught.value

@@ -15,7 +15,7 @@ _RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*]')
 _FIELD: Final = re.compile(r""";[ \t]*([!#$%&'*+.^_`|~\w-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))""", re.ASCII)
 _ESCAPE: Final = re.compile(r"\\(.)")
-_EXTENDED: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE)  # RFC 8187, 3.2.1
+_EXTENDED: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.ASCII | re.IGNORECASE)  # RFC 8187, 3.2.1
 
 
 def suggested_name(disposition: str) -> str:
@@ -33,7 +33,8 @@ def suggested_name(disposition: str) -> str:
         fields.setdefault(match[1].lower(), value)
     extended = _EXTENDED.fullmatch(fields.get("filename*", ""))
     if extended is not None:
-        return unquote_to_bytes(extended[2]).decode(extended[1], "replace")
+        octets = extended[2].encode(errors="surrogatepass")  # it should be ASCII, and need not be
+        return unquote_to_bytes(octets).decode(extended[1], "replace")
     return _utf8(fields.get("filename", ""))
 
 

@@ -16,6 +16,8 @@ from asynchttp.policy.filenames import numbered, part_name, safe_name, suggested
         ("attachment; filename=\"x.txt\"; filename*=UTF-8'en'%e2%82%ac%20rates.txt", "€ rates.txt"),
         ("attachment; filename*=iso-8859-1''%a3.txt", "£.txt"),
         ("attachment; filename=x.txt; filename*=koi8-r''%a3.txt", "x.txt"),
+        ("attachment; filename=x.txt; filename*=iſo-8859-1''%a3.txt", "x.txt"),  # a long s, which is an S in any case
+        ("attachment; filename*=UTF-8''é%20\udcff.txt", "é ���.txt"),
         ("attachment; filename=a; filename=b", "a"),
         ("attachment; filename=" + "é.txt".encode().decode("latin-1"), "é.txt"),
         ("attachment; filename=" + "é.txt".encode().decode("ascii", "surrogateescape"), "é.txt"),

@@ -47,12 +47,16 @@ class PartFile:
         self._fd = _locked(path)
         self._ours = False  # what is there was written here, or nothing is
         self.part = Part()
-        size = os.fstat(self._fd).st_size
-        if size:
-            self.part = part_of(_text(self._note), url, size)
-            os.lseek(self._fd, 0, os.SEEK_END)
-        else:
-            self._ours = True
+        try:
+            size = os.fstat(self._fd).st_size
+            if size:
+                self.part = part_of(_text(self._note), url, size)
+                os.lseek(self._fd, 0, os.SEEK_END)
+            else:
+                self._ours = True
+        except BaseException:
+            self._close()
+            raise
 
     def begin(self, part: Part) -> None:
         """Forget what is there; what comes now is of the version that `part` names."""
@@ -64,8 +68,12 @@ class PartFile:
             self._note.unlink(missing_ok=True)
             return
         fresh = self._note.with_suffix(".new")
-        fresh.write_text(note_of(part, self._url), encoding="ascii")
-        fresh.replace(self._note)
+        try:
+            fresh.write_text(note_of(part, self._url), encoding="ascii")
+            fresh.replace(self._note)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
 
     def write(self, data: bytes) -> None:
         """Add to the end. What a full disk still took is kept."""
@@ -111,10 +119,12 @@ class PartFile:
         """
         if self._fd < 0:
             return
-        if self._ours and not (keep and self.part.resumable):
-            self._path.unlink(missing_ok=True)
-            self._note.unlink(missing_ok=True)
-        self._close()
+        try:
+            if self._ours and not (keep and self.part.resumable):
+                self._path.unlink(missing_ok=True)
+                self._note.unlink(missing_ok=True)
+        finally:
+            self._close()
 
     def _close(self) -> None:
         if self._fd >= 0:

@@ -104,6 +104,29 @@ def test_a_part_that_was_given_its_name_meanwhile_is_not_written(path, monkeypat
     assert path.with_name("a").read_bytes() == b"whole"
 
 
+def test_a_note_that_cannot_be_read_leaves_nothing_open(path):
+    """Whatever stands in its place: the lock would hold, and the next try would be told of another download."""
+    path.write_bytes(b"abc")
+    path.with_name(path.name + ".json").mkdir()
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"\.json"):
+            PartFile(path, URL)
+
+
+def test_a_note_that_cannot_be_written_leaves_nothing_open(path):
+    """Nor the file that was to become the note."""
+    note = path.with_name(path.name + ".json")
+    note.mkdir()
+    for _ in range(2):
+        file = PartFile(path, URL)
+        with pytest.raises(OSError, match=r"\.json"):
+            file.begin(A)
+        with pytest.raises(OSError, match=r"\.json"):
+            file.close(keep=True)
+        assert file._fd < 0
+        assert names(path) == [note.name]
+
+
 def test_a_link_is_not_followed(path, tmp_path):
     """A part has a name that others can guess."""
     path.symlink_to(tmp_path / "victim")

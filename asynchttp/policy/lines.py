@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import sys
 from typing import Final
 
 from asynchttp.values.errors import DecodeError
 
 #: The longest line that is kept, in characters: a server that never ends a line must not fill the memory.
 MAX_LINE: Final = 16 * 2**20
+_ORDER: Final = "le" if sys.byteorder == "little" else "be"
+_ORDERED: Final = {f"utf-{bits}": f"utf-{bits}-{_ORDER}" for bits in (16, 32)}
 
 
 class TextDecoder:
@@ -23,15 +26,19 @@ class TextDecoder:
         ('caf', 'é', '')
     """
 
-    __slots__ = ("_begun", "_decode")
+    __slots__ = ("_begun", "_charset", "_decoder")
 
     def __init__(self, charset: str = "utf-8") -> None:
-        self._decode = codecs.getincrementaldecoder(charset)("replace").decode
+        self._charset = charset
+        self._decoder = codecs.getincrementaldecoder(charset)("replace")
         self._begun = False
 
     def feed(self, data: bytes) -> str:
         """The text of these bytes and of what was left over; O(bytes)."""
-        text = self._decode(data)
+        try:
+            text = self._decoder.decode(data)
+        except UnicodeError:
+            text = self._anew(data)
         if not self._begun and text:
             self._begun = True
             text = text.removeprefix("\ufeff")
@@ -39,7 +46,19 @@ class TextDecoder:
 
     def finish(self) -> str:
         """What is left at the end: U+FFFD for a character that was cut off; O(1)."""
-        return self._decode(b"", True)
+        try:
+            return self._decoder.decode(b"", True)
+        except UnicodeError:
+            return self._anew(b"")
+
+    def _anew(self, data: bytes) -> str:
+        """The text of what the codec refused piece by piece, and reads as a whole: some do, whatever they are to replace."""
+        data = self._decoder.getstate()[0] + data
+        if self._charset in _ORDERED:  # there is no byte order mark, and nobody says which order is meant
+            self._decoder = codecs.getincrementaldecoder(_ORDERED[self._charset])("replace")
+            return self._decoder.decode(data)
+        self._decoder.reset()  # ISO 2022, where an escape sequence does not end
+        return data.decode(self._charset, "replace")
 
 
 class LineSplitter:

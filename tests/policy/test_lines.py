@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
+from encodings.aliases import aliases
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,10 @@ from hypothesis import strategies as st
 
 from asynchttp.policy.lines import LineSplitter, TextDecoder
 from asynchttp.values.errors import DecodeError
+from asynchttp.values.media import charset_of
 
+# What a Content-Type may name, each codec once.
+CHARSETS = sorted({codec for name in aliases.values() if (codec := charset_of(f"text/plain; charset={name}"))})
 texts = st.text(st.sampled_from("ab\r\n\u2028\x0b\x0c\x85é"), max_size=40)
 
 
@@ -69,6 +74,33 @@ def test_text_does_not_depend_on_the_pieces(text, charset, cuts):
     data = text.encode(charset, "replace")
     decoder = TextDecoder(charset)
     assert "".join(map(decoder.feed, pieces_of(data, cuts))) + decoder.finish() == data.decode(charset)
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_without_a_byte_order_mark_it_is_read_as_a_whole_body_is(charset, size):
+    """In the order of this machine, as `bytes.decode` does; the codec for pieces would refuse it."""
+    data = "aé\U0001f600".encode(f"{charset}-{'le' if sys.byteorder == 'little' else 'be'}") + b"x"
+    decoder = TextDecoder(charset)
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    assert "".join(map(decoder.feed, pieces)) + decoder.finish() == data.decode(charset, "replace")
+
+
+@pytest.mark.parametrize("charset", ["iso2022_jp", "iso2022_jp_2", "iso2022_kr"])
+def test_an_escape_that_does_not_end_is_replaced(charset):
+    """The codec for pieces keeps eight bytes of it, and refuses the ninth."""
+    decoder = TextDecoder(charset)
+    text = decoder.feed(b"ab\x1b") + decoder.feed(b"~~~~~~~~~~~~") + decoder.feed(b"cd") + decoder.finish()
+    assert text.startswith("ab")
+    assert text.endswith("cd")
+
+
+@given(st.sampled_from(CHARSETS), st.lists(st.binary(max_size=12) | st.sampled_from([b"\x1b", b"\x1b$B", b"~{"])))
+def test_no_bytes_raise_in_any_charset(charset, pieces):
+    """Whatever a server calls it, and whatever it sends."""
+    decoder = TextDecoder(charset)
+    text = "".join(map(decoder.feed, pieces)) + decoder.finish()
+    assert len(text) <= 2 * len(b"".join(pieces)) + 2
 
 
 def test_what_does_not_decode_is_replaced():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from asynchttp.policy.lines import LineSplitter, TextDecoder
 from asynchttp.policy.sse import EventParser
 from asynchttp.values.errors import DecodeError
+from asynchttp.values.response import _shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,7 +54,7 @@ class Readings:
         """The JSON value of each line that is not blank (NDJSON, JSON Lines).
 
         Raises:
-            DecodeError: a line is not JSON; the message has its number.
+            DecodeError: a line is not JSON, or nested too deeply; the message has its number.
         """
         number = 0
         async for line in self.iter_lines():
@@ -62,8 +63,10 @@ class Readings:
                 continue
             try:
                 value = _json.loads(line)
-            except ValueError as error:
-                msg = f"line {number} of {self._title()} is not JSON: {error}; it starts with {line[:60]!r}"
+            except (ValueError, RecursionError) as error:
+                msg = (
+                    f"line {number} of {self._title()} is not JSON: {error}; it starts with {_shown(line[:240], 60)!r}"
+                )
                 raise DecodeError(msg, request=self._request, sent=True) from error
             yield value
 

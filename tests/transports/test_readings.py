@@ -21,6 +21,16 @@ async def test_events_of_one_stream():
     assert answer.closed
 
 
+@pytest.mark.parametrize("line", [b'{"access_token": "S3CRET"', b"[" * 200_000])
+async def test_a_line_that_is_not_json(line):
+    """Nor is what nobody can read to its end; the message shows how it begins, and no secret."""
+    answer = stream(line)
+    with pytest.raises(DecodeError, match=r"line 1 of 200 OK GET .* is not JSON") as caught:
+        [value async for value in answer.iter_json_lines()]
+    assert line[:12].decode() in str(caught.value)
+    assert "S3CRET" not in str(caught.value)
+
+
 async def test_events_carry_the_id_of_the_stream_before():
     """Where the stream was resumed."""
     assert [event async for event in stream(b"data: a\n\n").iter_events("6")] == [Event(data="a", id="6")]

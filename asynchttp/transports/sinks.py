@@ -24,7 +24,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=IO[bytes])
 
 _numbers = itertools.count(1)
-_NAME: Final = 100  # characters of the file's own name in that of its part: both fit into the 255 bytes of a name
+_NAME: Final = 100  # bytes of the file's own name in that of its part: both fit into the 255 bytes of a name
 
 
 async def pour(answer: StreamResponse, into: Any, max_body: int | None) -> TypedResponse[Any]:
@@ -111,7 +111,8 @@ class _Part:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._part = path.with_name(f".{path.name[:_NAME]}.{os.getpid()}-{next(_numbers)}.part")
+        name = os.fsencode(path.name)[:_NAME].decode(errors="ignore")
+        self._part = path.with_name(f".{name}.{os.getpid()}-{next(_numbers)}.part")
         self._file = self._part.open("xb")
         self.write = self._file.write
 

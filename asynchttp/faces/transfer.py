@@ -63,7 +63,8 @@ class Watch:
     def answered(self, answer: Any) -> None:
         """The call has its answer; it may have come whole, from a middleware or a transport of the user's."""
         if not self._headers:
-            self._received = self._total = len(answer.content)
+            # One whose body was dropped, or went into a sink, has none.
+            self._received = self._total = 0 if answer.body_error is not None else len(answer.content)
             self._delivery.tell("on_headers", StreamResponse.of(answer))
 
     def ended(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from asynchttp import Client, ReadError, Response, StreamResponse
+from asynchttp import Backoff, Client, Discard, Limits, ReadError, Response, Retry, RetryBudget, StreamResponse
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body
 
@@ -98,6 +98,37 @@ async def test_an_attempt_that_is_repeated_does_not_count():
         async with Client(transport=MockTransport(handler)) as client:
             await client.submit("GET", URL, on_progress=log.append, on_headers=heads.append)
     assert (log[-1].received, len(heads)) == (2, 2)
+
+
+@pytest.mark.parametrize("how", ["submit", "queue"])
+async def test_a_whole_answer_that_went_into_a_sink(how):
+    """There is no body to count, and the call has its answer all the same."""
+    log: list[Any] = []
+    got: list[Any] = []
+
+    async with Client(transport=MockTransport({"/": Response(200, text="abc")})) as client:
+        if how == "submit":
+            got.append(await client.submit("GET", URL, into=Discard(), on_progress=log.append))
+        else:
+            async with client.queue(on_progress=log.append, on_response=got.append) as queue:
+                queue.add({"url": URL, "into": Discard()})
+    assert [response.data for response in got] == [3]
+    assert log[-1].received == 0
+
+
+async def test_an_answer_that_was_kept_after_all_without_its_body():
+    """The retry found the budget empty when it was let in: the call comes to what it has, whoever looks on."""
+    retry = Retry(2, backoff=Backoff.constant(1))
+    options: Any = {"retry": retry, "budget": RetryBudget(per_origin=5), "limits": Limits(concurrency=2)}
+
+    def handler(request):
+        return StreamResponse(503, stream=Body(b"x" * 70_000))
+
+    with VirtualClock():
+        async with Client(transport=MockTransport(handler), **options) as client:
+            calls = [client.submit("GET", URL, on_progress=lambda _: None) for _ in range(2)]
+            answers = [await call for call in calls]
+    assert sorted(answer.body_error is None for answer in answers) == [False, True]
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])

@@ -126,6 +126,7 @@ class Fetching:
             request.tag = unit.tag
         call = unit.call = self._begin(request, streaming=True)
         unit.key = self.gate.host_of(request)
+        hash(unit.key)  # as in `Sending.prepare`
         unit.priority, unit.rank = request.priority, 2 * request.priority
         unit.queue = call.clocks.queue
         url = mask_url(request.url)

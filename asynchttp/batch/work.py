@@ -132,7 +132,11 @@ class Sending:
             request.tag = unit.tag
         call = unit.call = request._call or self._begin(request)
         key = self._gate_key
-        unit.key = (request._origin or request.origin) if key is None else key(request)
+        if key is None:
+            unit.key = request._origin or request.origin
+        else:
+            unit.key = key(request)
+            hash(unit.key)  # else the queue would find out, and it is no failure of the whole fan-out
         unit.cost = request.cost
         if request.priority:
             unit.priority = request.priority

@@ -833,3 +833,23 @@ async def test_connection_errors_are_results():
         assert result.response is None
         with pytest.raises(ConnectError):
             result.unwrap()
+
+
+@pytest.mark.parametrize("queue", [False, True])
+async def test_an_item_whose_host_key_cannot_be_looked_up_is_a_bad_item(queue):
+    """Limits(key=) is the user's: what it gives for one item must not end the others, or leave a queue waiting for ever."""
+
+    def key(request):
+        return [] if request.url.path == "/1" else "k"
+
+    inputs = [f"http://a/{number}" for number in range(3)]
+    async with Client(transport=MockTransport(lambda _: Response(200)), limits=Limits(key=key)) as client:
+        if queue:
+            errors: list[BaseException] = []
+            async with client.queue(on_error=errors.append) as crawl:
+                for url in inputs:
+                    crawl.add(url)
+            assert (crawl.done, [type(error) for error in errors]) == (3, [TypeError])
+        else:
+            results = [result async for result in client.map(inputs)]
+            assert [type(result.error) for result in results] == [type(None), TypeError, type(None)]

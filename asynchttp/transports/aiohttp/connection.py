@@ -203,7 +203,7 @@ class Connection(Listening):
         transport = self.transport
         try:
             filling = Filling(self, transport, len(data) + left, self._filled)  # type: ignore[arg-type]  # one that reads
-        except MemoryError:
+        except (MemoryError, OverflowError):  # the latter for what no bytes of any machine could hold
             return False
         self._filling = filling
         filling.start(data)

@@ -27,7 +27,7 @@ class Filling(asyncio.BufferedProtocol):
         """Make room for `size` bytes; ``filled(count)`` is called when so many more have come.
 
         Raises:
-            MemoryError: there is no such room.
+            MemoryError, OverflowError: there is no such room.
         """
         # Zeros are not written before they are read; and as nobody else has these bytes, `BytesIO` takes them as its own.
         self._file = io.BytesIO(bytes(size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
@@ -76,6 +77,20 @@ async def test_no_room(monkeypatch):
     monkeypatch.setattr(module, "Filling", none)
     async with RawServer([ReadRequest(), Send(HEAD), Wait(0.01), Send(BODY)]) as server, client() as ours:
         assert (await ours.get(server.url)).content == BODY
+
+
+async def test_more_than_bytes_can_hold(filled):
+    """A server may say so, and it is no fault of the loop's: what comes is read as it comes, and is cut off."""
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    ours = asynchttp.Client(retry=None, max_body=None)
+    script = [ReadRequest(), Send(bare(b"Content-Length: %d" % sys.maxsize, body=b"ok")), Fin()]
+    async with RawServer(script) as server, ours:
+        with pytest.raises(asynchttp.TruncatedResponse) as caught:
+            await ours.get(server.url)
+    assert (caught.value.received, caught.value.expected) == (2, sys.maxsize)
+    assert not told
+    assert not filled
 
 
 @pytest.mark.parametrize("end", [Fin(), Rst()])

@@ -176,7 +176,12 @@ class Signer:
             await hop.drain()
             return await self._drive(value, hop)
         if inspect.isawaitable(value):
-            await hop.drain()
+            try:
+                await hop.drain()
+            except BaseException:
+                if inspect.iscoroutine(value):
+                    value.close()  # else Python would warn of it
+                raise
             return await value
         if inspect.isasyncgen(value):
             msg = f"refresh() of {_name(auth)} is an async generator; make it a generator (def), or await and return"
@@ -278,11 +283,12 @@ class _Hop:
         grant, auth, answer = self.grant, self.grant.auth, self._answer
         before = grant.value
         after = auth.learn(signed, answer, before)
-        if after is None:
+        given_up = after is None and before is not None
+        if given_up:
             grant.forget()
         elif after is not before:
             grant.value = after
-        if not auth.refused(answer) or after is None or left == 0:
+        if not auth.refused(answer) or given_up or left == 0:
             return False
         if not replayable(self.request):
             self._note(BODY_CONSUMED)

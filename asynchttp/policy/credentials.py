@@ -69,7 +69,7 @@ class Auth:
         """The grant after this answer to the signed `request`: the same object if it says nothing new.
 
         Called for every answer, its body unread. After a refusal, another grant means to sign with it and send again,
-        None to forget the grant and give up.
+        None to forget the grant that there is and give up.
         """
         return grant
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -697,6 +699,49 @@ class TestYourOwn:
                     pass
             nothing_left(client)
         assert body.closed
+
+    async def test_a_first_refusal_of_a_scheme_that_has_no_grant_yet(self):
+        """Where `sign` goes without until the server asks for credentials, and `learn` is the one that learns nothing."""
+
+        class Asked(Token):
+            def sign(self, request, grant):
+                return request if grant is None else super().sign(request, grant)
+
+        service = Service()
+        async with Client(A, auth=Asked(), transport=service.transport) as client:
+            assert [answer.status for answer in [await client.get("/x"), await client.get("/x")]] == [200, 200]
+        assert service.made == 1
+
+    async def test_a_refresh_that_is_cancelled_before_it_begins_leaves_no_coroutine(self):
+        """It waits until the connection of the refused answer is given back."""
+
+        class Later(Token):
+            def sign(self, request, grant):
+                return request
+
+            async def refresh(self, grant, answer):
+                raise AssertionError("never awaited")
+
+        def handler(request):
+            return StreamResponse(401, stream=Body(b"x", wait=wait))
+
+        async def wait():
+            call.cancel()
+            await asyncio.sleep(0)
+
+        async def go():
+            async with client.stream("GET", "/x"):
+                pass
+
+        async with Client(A, auth=Later(), transport=MockTransport(handler)) as client:
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                call = asyncio.create_task(go())
+                with pytest.raises(asyncio.CancelledError):
+                    await call
+                gc.collect()
+            assert not warned
+            nothing_left(client)
 
     async def test_other_statuses_may_refuse(self):
         """Some services say 403 for a token that ran out."""

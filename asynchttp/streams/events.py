@@ -235,6 +235,7 @@ class Events:
                 wait = self._passing(error)
                 if first or wait is None:
                     self.closed = True
+                    await self._leave()  # what refused it may be its headers
                     raise
                 self._asked = wait
                 self._cause = error

@@ -108,6 +108,17 @@ async def test_only_200_opens(status):
         nothing_left(own)
 
 
+@pytest.mark.parametrize("before", [0, 1])
+async def test_content_codings_that_are_not_undone_end_it_closed(before):
+    """Also without a block, which would close it."""
+    coded = stream(b"x", headers={**EVENTS, "Content-Encoding": ", ".join(["gzip"] * 6)})
+    async with client(*[stream(b"data: a\n\n")] * before, coded) as own:
+        with pytest.raises(DecodeError, match="6 content codings"):
+            await ids(own.events(URL, reconnect=SECOND))
+        assert coded.closed
+        nothing_left(own)
+
+
 async def test_204_at_once_is_an_empty_stream():
     """No error: the server says that there is nothing to come."""
     async with client(204) as own, own.events(URL) as events:

@@ -130,8 +130,10 @@ class AiohttpTransport:
         session, self._session = self._session, None
         self._direct = self._lane = None
         if session is not None and self._owned:
-            await session.close()
-            await self._resolver.aclose()
+            try:
+                await session.close()
+            finally:  # who closes again finds no session, and would look no further
+                await self._resolver.aclose()
             await asyncio.sleep(0)  # the transports' connection_lost runs in the next turn of the loop
 
     def __del__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
@@ -30,6 +31,22 @@ async def test_a_resolver_by_name(name, kind):
             assert (await client.get(f"http://localhost:{server.port}/")).ok
             transport: Any = client._core.state.transport
             assert isinstance(transport._resolver._made, kind)
+        assert transport._resolver._made is None
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_resolver_is_closed_by_whoever_closes_after_a_cancel(turns):
+    """Also where the cancel came while connections ended."""
+    async with RawServer(KEPT) as server:
+        client = asynchttp.Client(network=Network(resolver="aiodns"))
+        await client.get(server.url)
+        transport: Any = client._core.state.transport
+        closing = asyncio.create_task(client.aclose())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        await client.aclose()
         assert transport._resolver._made is None
 
 

@@ -17,7 +17,14 @@ from asynchttp.runtime.deadlines import ATTEMPT
 from asynchttp.transports.sinks import pour
 from asynchttp.transports.stream import StreamResponse
 from asynchttp.values.body import StreamBody
-from asynchttp.values.errors import AttemptTimeout, HTTPError, ServerDisconnected
+from asynchttp.values.errors import (
+    AttemptTimeout,
+    BodyTooLarge,
+    DecodeError,
+    HTTPError,
+    ServerDisconnected,
+    TruncatedResponse,
+)
 from asynchttp.values.events import AttemptFinished, AttemptStarted, Detoured, EarlyHints
 from asynchttp.values.masking import mask_url
 from asynchttp.values.response import Response
@@ -199,7 +206,9 @@ class AttemptLayer:
             return await self._watched(request, answer, call, call.watch)
         if call.streaming or (answer.status >= 400 and call.spares is not None and call.spares(request, answer)):
             return answer
-        return await (answer.aread(self._max_body) if request.into is None else self._read(request, answer, call))
+        if request.into is None and not 300 <= answer.status < 400:
+            return await answer.aread(self._max_body)
+        return await self._read(request, answer, call)
 
     async def _watched(self, request: Request, answer: StreamResponse, call: Call, watch: Watch) -> Answer:
         """As `_take`, where somebody looks on, who may ask the user's credentials what they make of the answer."""
@@ -215,9 +224,20 @@ class AttemptLayer:
 
     async def _read(self, request: Request, answer: StreamResponse, call: Call) -> Response:
         """The answer with its body read, into what the call asked for; the body of a redirect that is followed stays out."""
-        if request.into is None or (300 <= answer.status < 400 and not _stays(request, answer, call)):
+        if 300 <= answer.status < 400 and not _stays(request, answer, call):
+            return await self._passed(answer)
+        if request.into is None:
             return await answer.aread(self._max_body)
         return await pour(answer, request.into, self._max_body)
+
+    async def _passed(self, answer: StreamResponse) -> Response:
+        """A redirect that is followed: nobody waits for its body, so what is wrong with that is kept in its place."""
+        try:
+            return await answer.aread(self._max_body)
+        except (BodyTooLarge, DecodeError, TruncatedResponse) as error:
+            response = answer.with_body(b"")
+            response.body_error = error
+            return response
 
 
 def _hint(

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 import asynchttp
-from asynchttp import AttemptTimeout, Auth, Client, Limits, Response, Retry, ServerDisconnected, StreamResponse, Timeout
+from asynchttp import (
+    AttemptTimeout,
+    Auth,
+    Client,
+    Limits,
+    Response,
+    Retry,
+    ServerDisconnected,
+    StreamResponse,
+    Timeout,
+    TruncatedResponse,
+)
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, cancels, nothing_left
 
@@ -211,3 +222,37 @@ async def test_an_answer_is_closed_where_who_looks_on_cannot_be_told():
             await client.submit("GET", URL, on_progress=lambda _: None)
         assert body.closed
         nothing_left(client)
+
+
+@pytest.mark.parametrize("how", ["get", "into", "submit"])
+@pytest.mark.parametrize(
+    ("headers", "chunks"),
+    [
+        ({"Content-Encoding": "gzip"}, [b"not gzip"]),
+        ({"Content-Encoding": ", ".join(["gzip"] * 6)}, [b"x"]),
+        ({}, [b"x" * 2000]),
+        ({}, [b"x", TruncatedResponse("cut", sent=True)]),
+    ],
+)
+async def test_a_redirect_is_followed_whatever_is_wrong_with_its_body(how, headers, chunks):
+    """As a stream follows it; the history has what was wrong."""
+    body = Body(*chunks)
+    moved = StreamResponse(302, headers={"Location": "/to", **headers}, stream=body)
+    transport = MockTransport({"/": moved, "/to": Response(text="there")})
+    async with Client("https://example.com", transport=transport, max_body=1000, retry=None) as client:
+        if how == "submit":
+            answer = await client.submit("GET", "/", on_headers=lambda _: None)
+        else:
+            answer = await client.get("/", into=str if how == "into" else None)
+        assert answer.text == "there"
+        assert answer.history[0].body_error is not None
+        assert body.closed
+        nothing_left(client)
+
+
+async def test_a_redirect_that_is_not_followed_has_to_be_whole():
+    """Its body is the answer."""
+    moved = StreamResponse(302, headers={"Location": "/to"}, stream=Body(b"x", TruncatedResponse("cut", sent=True)))
+    async with Client("https://example.com", transport=MockTransport({"/": moved}), retry=None, redirects=0) as client:
+        with pytest.raises(TruncatedResponse):
+            await client.get("/")

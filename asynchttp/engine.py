@@ -208,7 +208,7 @@ class Engine:
         handler = exchange.handle
         if slots is not None and not layers.auth and self.flights is None:
             handler = Straight(exchange, repeat, slots, watcher, cookies, attempt, state.term).handle
-        return wrap(layers.middlewares, handler)
+        return wrap(layers.middlewares, handler, whole=True, max_body=layers.max_body)
 
     def send(self, request: Request) -> Awaitable[Any]:
         """The answer to one call; ends within `total`, and with `ClientClosed` when the engine is closed."""

@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from asynchttp.values.protocols import Handler, Middleware
 
 
-def wrap(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
-    """`handler` inside the middlewares, the first of them outermost."""
+def wrap(
+    middlewares: Sequence[Middleware], handler: Handler, *, whole: bool = False, max_body: int | None = None
+) -> Handler:
+    """`handler` inside the middlewares, the first of them outermost.
+
+    With `whole` they stand where bodies were read already: one that answers with a body on the wire all the same has it
+    read, at most `max_body` bytes, unless the call is for a stream.
+    """
     for middleware in reversed(middlewares):
-        handler = _Layer(middleware, handler).handle
+        handler = _Layer(middleware, handler, whole, max_body).handle
     return handler
 
 
@@ -30,11 +36,13 @@ class _Layer:
     Whatever the middleware does, no answer that it got and does not hand on keeps its slot or its connection.
     """
 
-    __slots__ = ("_middleware", "_next")
+    __slots__ = ("_max_body", "_middleware", "_next", "_whole")
 
-    def __init__(self, middleware: Middleware, handler: Handler) -> None:
+    def __init__(self, middleware: Middleware, handler: Handler, whole: bool, max_body: int | None) -> None:
         self._middleware = middleware
         self._next = handler
+        self._whole = whole
+        self._max_body = max_body
 
     async def handle(self, request: Request) -> Any:
         once = _Once(self._next, call_of(request))
@@ -48,6 +56,8 @@ class _Layer:
             await once.let_go()
         if answer._request is None:
             answer._request = request
+        if self._whole and isinstance(answer, StreamResponse) and not call_of(request).streaming:
+            return await answer.aread(self._max_body)
         return answer
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asynchttp import AttemptTimeout, Client, Limits, Request, Response, Retry, StreamResponse, Timeout
+from asynchttp import AttemptTimeout, BodyTooLarge, Client, Limits, Request, Response, Retry, StreamResponse, Timeout
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, cancels, nothing_left
 
@@ -153,4 +153,38 @@ async def test_call_next_in_another_task(clock, place):
         nothing_left(client)
         with pytest.raises(TimeoutError, match="total"):
             await client.get(URL, timeout=1)
+        nothing_left(client)
+
+
+@pytest.mark.parametrize("how", ["get", "into", "map", "stream"])
+async def test_a_body_on_the_wire_is_read_where_the_call_wants_it_read(how):
+    """A middleware of a call may answer with a stream of its own; whoever did not ask for one gets a response."""
+    body = Body(b"own")
+
+    async def answer(request, call_next):
+        return StreamResponse(stream=body)
+
+    async with Client(transport=MockTransport({"/": 204}), middlewares=[answer]) as client:
+        if how == "stream":
+            async with client.stream("GET", URL) as stream:
+                assert not stream.closed
+                assert (await stream.aread()).text == "own"
+        elif how == "map":
+            assert [result.unwrap().text async for result in client.map([URL])] == ["own"]
+        else:
+            response = await client.get(URL, into=str if how == "into" else None)
+            assert (response.text if how == "get" else response.data) == "own"
+        assert body.closed
+        nothing_left(client)
+
+
+async def test_a_body_on_the_wire_is_read_to_max_body():
+    """As any other."""
+
+    async def answer(request, call_next):
+        return StreamResponse(stream=Body(b"own"))
+
+    async with Client(transport=MockTransport({"/": 204}), middlewares=[answer], max_body=2) as client:
+        with pytest.raises(BodyTooLarge):
+            await client.get(URL)
         nothing_left(client)

@@ -79,6 +79,6 @@ class Meter:
     def _guarded(self, tell: Callable[..., object], *arguments: Progress) -> None:
         try:
             tell(*arguments)
-        except Exception as error:  # noqa: BLE001  reported just below; a display must not end the work
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  reported just below; the work goes on
             message = "the progress callable of a fan-out raised"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})

@@ -53,7 +53,7 @@ class Observers:
         for observer in self._observers:
             try:
                 observer(event)
-            except Exception as error:  # noqa: BLE001  reported just below, and it must not change the outcome
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  reported just below; the outcome stands
                 name = getattr(observer, "__qualname__", repr(observer))
                 message = f"the observer {name} raised while it was told of {type(event).__name__}"
                 asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})

@@ -77,17 +77,18 @@ async def test_it_is_closed_however_it_ends(how):
     assert shown.told
 
 
-async def test_a_display_that_raises_ends_nothing():
+@pytest.mark.parametrize("kind", [LookupError, asyncio.CancelledError])
+async def test_a_display_that_raises_ends_nothing(kind):
     """Rule 32: what the callable raises, also when it is closed, is reported and changes nothing."""
     reported = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["exception"]))
 
     class Broken(Shown):
         def __call__(self, progress):
-            raise LookupError("in the display")
+            raise kind("in the display")
 
         def close(self):
-            raise LookupError("in its close")
+            raise kind("in its close")
 
     async with world() as it:
         results = await it.client.gather(urls(30), progress=Broken())

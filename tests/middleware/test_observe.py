@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from asynchttp import Backoff, Client, LogEvents, Response, Retry, TotalTimeout
+from asynchttp import Backoff, Client, LogEvents, Response, Retry, StreamResponse, TotalTimeout
 from asynchttp.testing import MockTransport, VirtualClock
+from tests.torture import Body, nothing_left
 
 pytestmark = pytest.mark.asyncio
 URL = "https://example.com/"
@@ -52,22 +53,26 @@ async def test_the_end_is_told_as_the_caller_sees_it(clock):
     assert events[-1].error is caught.value
 
 
-async def test_an_observer_that_raises_is_reported_and_changes_nothing(clock):
+@pytest.mark.parametrize("error", [KeyError("mine"), asyncio.CancelledError("a future that it looked at")])
+async def test_an_observer_that_raises_is_reported_and_changes_nothing(clock, error):
     """What an observer raises goes to the loop's exception handler, once, with its name; the others are told all the same."""
     reports: list[Any] = []
     events: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reports.append(context))
 
     def broken(event):
-        if type(event).__name__ == "CallStarted":
-            raise KeyError("mine")
+        if type(event).__name__ == "AttemptFinished":
+            raise error
 
-    async with Client(transport=MockTransport({"/": 200}), observers=[broken, events.append]) as client:
-        assert (await client.get(URL)).ok
+    transport = MockTransport(lambda _: StreamResponse(stream=Body(b"x")))
+    async with Client(transport=transport, observers=[broken, events.append]) as client:
+        async with client.stream("GET", URL) as answer:
+            assert answer.ok
+        nothing_left(client)
     assert len(events) == 4
     assert len(reports) == 1
-    assert isinstance(reports[0]["exception"], KeyError)
-    assert "broken raised while it was told of CallStarted" in reports[0]["message"]
+    assert reports[0]["exception"] is error
+    assert "broken raised while it was told of AttemptFinished" in reports[0]["message"]
 
 
 async def test_the_log(clock, caplog):

@@ -18,7 +18,7 @@ from tests.servers.faults import OK, answer
 from tests.servers.raw import RawServer, ReadHead, ReadNothing, ReadRequest, Repeat, Send, Stall
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("lane", "nothing_left")]
 
@@ -175,6 +175,28 @@ async def test_a_body_that_yields_no_bytes_is_a_type_error(client, server, piece
         await client.post(server.url, content=lambda: iter([b"a", piece, b"b"]))
     await server.settled()
     assert all(not request.complete for request in server.requests)
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_body_that_waits_for_what_was_cancelled_fails_its_call(client, server, later):
+    """The call itself was not: else the server would wait for the rest, and the call for the answer."""
+
+    async def waits() -> AsyncIterator[bytes]:
+        yield b"one"
+        future = asyncio.get_running_loop().create_future()
+        (asyncio.get_running_loop().call_soon if later else _now)(future.cancel)
+        await future
+
+    call = asyncio.create_task(client.put(server.url, content=waits))
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert not call.cancelling()
+    await server.settled()
+    assert len(server.connections) == 1
+
+
+def _now(call: Callable[[], object]) -> None:
+    call()
 
 
 class Unclosable:

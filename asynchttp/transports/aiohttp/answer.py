@@ -62,7 +62,7 @@ class Sending(Protocol):
     """A body being sent."""
 
     @property
-    def error(self) -> Exception | None:
+    def error(self) -> BaseException | None:
         """What the user's own iterable raised."""
 
 

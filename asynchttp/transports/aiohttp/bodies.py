@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp.payload import Payload
@@ -32,7 +33,7 @@ class Upload(Payload):
         """Nothing was read yet."""
         super().__init__(body)
         self._size = body.length if isinstance(body, StreamBody) else len(body)
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self._watch = watch
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  aiohttp's signature
@@ -55,7 +56,7 @@ class Upload(Payload):
             return
         try:
             source = body.open()
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:  # nobody can cancel what does not wait
             self.error = error
             raise
         try:
@@ -81,6 +82,11 @@ class Upload(Payload):
             else:
                 piece = next(source, _END)
             return None if piece is _END else check_chunk(piece)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():  # what it waited for was cancelled, and not the sending
+                self.error = error
+            raise
         except Exception as error:
             self.error = error
             raise

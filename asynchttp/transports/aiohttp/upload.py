@@ -30,7 +30,7 @@ class Sender:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     @property
-    def error(self) -> Exception | None:
+    def error(self) -> BaseException | None:
         """What the user's own iterable raised."""
         return self._upload.error
 
@@ -64,6 +64,11 @@ class Sender:
         connection = self._connection
         try:
             await self._upload.write(self)
+        except asyncio.CancelledError as error:
+            if self.error is None:  # it was told to stop
+                raise
+            connection.set_exception(error)
+            return
         except Exception as error:  # noqa: BLE001  the exchange fails with it, or has failed because of it
             if self.error is not None:
                 connection.set_exception(error)

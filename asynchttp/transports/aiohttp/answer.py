@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: What aiohttp, or the network below it, raises.
 FAILURES: Final = (aiohttp.ClientError, HttpProcessingError, OSError, asyncio.TimeoutError, RuntimeError, ValueError)
 _NO_BODY = frozenset({204, 304})
+_UNSIZED = str(2**64 - 1)  # how aiohttp's parser notes that there is no length: one that is this has no body for it
 
 
 class Head(Protocol):
@@ -87,6 +88,8 @@ def problem_of(head: Head, status: int, wire: Told) -> ProtocolError | None:
     if coding is not None and (coding := coding.strip().lower()) != "chunked":
         msg = f"the answer has the transfer coding {coding!r}, which we did not offer and cannot undo"
         return ProtocolError(msg, sent=True)
+    if head.headers.get(CONTENT_LENGTH, "").lstrip("0") == _UNSIZED:
+        return ProtocolError(f"the answer's Content-Length cannot be true: {_UNSIZED}", sent=True)
     if wire.answered > MAX_FIELDS:  # aiohttp bounds each line and their number
         size = sum(len(name) + len(value) + 4 for name, value in head.raw_headers)
         if size > MAX_FIELDS:

@@ -69,6 +69,8 @@ async def test_framing(transport, method, data, framing):
             asynchttp.HeadersTooLarge,
             str(MAX_FIELDS),
         ),
+        (bare(b"Content-Length: 18446744073709551615", body=b"x"), asynchttp.ProtocolError, "cannot be true"),
+        (bare(b"Content-Length: 018446744073709551615", body=b"x"), asynchttp.ProtocolError, "cannot be true"),
     ],
 )
 async def test_what_aiohttp_lets_through_and_we_do_not(transport, data, kind, says):

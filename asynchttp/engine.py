@@ -226,6 +226,7 @@ class Engine:
             task = asyncio.current_task()
             assert task is not None
             guard = call.guard = Guard(task)
+            del task
         entry = None
         if call.deadline is not None:
             entry = self.state.deadlines.add(call.deadline, guard.interrupt, "total")
@@ -265,6 +266,7 @@ class Engine:
                 self.state.deadlines.discard(entry)
             del self.calls[call]
             call.guard = None  # what is kept of the call must not keep its task
+            del guard  # nor must the frame, which a failure holds: the task may be what holds that
             if self._waiters:
                 self._wake()
 

@@ -267,7 +267,9 @@ async def _alone(core: Core, request: Request) -> Response:
         return answer
     finally:
         request._call = None  # as below
+        future._keeper = None  # it knows the client, and the answer may be kept for long
         core.pending.ending(future)
+        del future  # else a failure, its traceback and this frame would hold each other
 
 
 async def _run(core: Core, request: Request, delivery: Delivery | None) -> Response:

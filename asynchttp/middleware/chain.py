@@ -80,6 +80,7 @@ class _Once:
         call = self._call
         task = asyncio.current_task()
         if task is None or call.guard is None or call.guard.task is task:
+            del task  # a failure holds this frame, and the task may be what holds that
             answer = await self._next(_adopt(request, call))
         else:
             branch = call.branch(task)

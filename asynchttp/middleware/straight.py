@@ -182,6 +182,7 @@ class Straight:
                     answer = await self._attempt._take(sent, answer, call, attempt)
             except BaseException as error:
                 term.running.pop(guard, None)
+                del guard  # it knows the task, and the error holds this frame
                 became = self._attempt._failed(error, sent, call, attempt, entry)
                 if became is error:
                     raise

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
-from asynchttp import Client, ClientClosed, Request, Response, StatusError, StreamResponse, TotalTimeout
+from asynchttp import Client, ClientClosed, ConnectError, Request, Response, StatusError, StreamResponse, TotalTimeout
 from asynchttp.faces.future import Started
 from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, Scenario, torture
@@ -83,6 +85,49 @@ async def test_a_failure_that_on_error_got_is_not_reported(nothing_left):
     assert isinstance(errors[0], StatusError)
     assert len(reports) == 1
     assert "test_submit.py:" in reports[0]
+
+
+def failing(request):
+    raise ConnectError("no route", sent=False)
+
+
+async def passing(request, call_next):
+    return await call_next(request)
+
+
+@pytest.mark.parametrize("handler", [failing, {"/": 500}])
+@pytest.mark.parametrize("middlewares", [(), (passing,)])
+@pytest.mark.parametrize("callbacks", [{}, {"on_done": lambda future: None}])
+async def test_a_failure_is_reported_when_the_last_reference_goes(nothing_left, handler, middlewares, callbacks):
+    """Not when the garbage collector comes by, which may be long after: no frame of the call holds the Future that failed."""
+    reports: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context["message"]))
+    gc.collect()
+    gc.disable()
+    try:
+        transport = MockTransport(handler)
+        async with Client(transport=transport, raise_for_status=True, retry=None, middlewares=middlewares) as client:
+            future = client.submit("GET", URL, **callbacks)
+            await asyncio.wait([future])
+            await asyncio.sleep(0)
+            assert reports == []
+            del future
+            assert len(reports) == 1
+    finally:
+        gc.enable()
+
+
+async def test_a_kept_future_keeps_no_client(nothing_left):
+    """Nor what came of one by `with_`, of which there may be many."""
+    async with Client(transport=MockTransport({"/": 200})) as client:
+        child = client.with_(headers={"A": "1"})
+        future = child.submit("GET", URL)
+        await future
+        core = weakref.ref(child._core)
+        del child
+        gc.collect()
+        assert core() is None
+    assert future.result().status == 200
 
 
 async def test_cancel_reaches_the_wire(nothing_left):

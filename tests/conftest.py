@@ -7,8 +7,9 @@ import gc
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 import pytest_asyncio
 import uvloop
 from hypothesis import HealthCheck, settings
@@ -43,9 +44,33 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+class _Asyncio(asyncio.SelectorEventLoop):
+    """asyncio's own loop, that lets a test fail."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """See `_end`."""
+        _end(context)
+        super().call_exception_handler(context)
+
+
+class _Uvloop(uvloop.Loop):
+    """uvloop, that lets a test fail."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """See `_end`."""
+        _end(context)
+        super().call_exception_handler(context)
+
+
+def _end(context: dict[str, Any]) -> None:
+    """Raise what ends a test that takes too long: a loop that reports it, as one does with all that a callback raises, waits on."""
+    if isinstance(error := context.get("exception"), pytest.fail.Exception):
+        raise error
+
+
 def pytest_asyncio_loop_factories(config, item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Every asynchronous test runs on asyncio's own loop and on uvloop."""
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": _Asyncio, "uvloop": _Uvloop}
 
 
 def interrupt_main(done: threading.Event) -> None:

@@ -179,6 +179,8 @@ class Host:
         self._thread: threading.Thread | None = None
         self._ending: asyncio.Task[None] | None = None
         self._stopped = False
+        #: What began on the loop and is waited for.
+        self.open: set[_Call[Any]] = set()
 
     # ── other threads ────────────────────────────────────────────────────────
 
@@ -275,6 +277,8 @@ class Host:
                     continue
             loop.run_until_complete(_sweep(loop))
         finally:
+            for call in list(self.open):
+                call.lose()
             with self._lock:
                 loop.close()
             _running.discard(self)
@@ -325,6 +329,7 @@ class _Call(Generic[T]):
 
     def begin(self) -> None:
         if not self._unwanted:
+            self._host.open.add(self)
             self._task = asyncio.get_running_loop().create_task(self._drive())
 
     async def _drive(self) -> None:
@@ -334,7 +339,8 @@ class _Call(Generic[T]):
                 return
             self.value = await self._function(*self._args, **self._kwargs)
         except BaseException as error:  # noqa: BLE001  raised where it is waited for
-            self.error = error
+            if not self.over:
+                self.error = error
         finally:
             self._settle()
 
@@ -345,8 +351,16 @@ class _Call(Generic[T]):
         elif self._begun:  # else it sees that when it begins; cancelled now, it would not even settle
             self._task.cancel()
 
+    def lose(self) -> None:
+        """The loop ends, and something holds the task, whatever cancels it: who waits must not wait for ever."""
+        self.error = ClientClosed("the client was closed, and this call did not end when it was cancelled")
+        self._settle()
+
     def _settle(self) -> None:
-        if not self._host.exiting:  # else those who wait are daemon threads: they must not run on into a failure
+        self._host.open.discard(self)
+        if (
+            not self._host.exiting and not self.over
+        ):  # else those who wait are daemon threads: they must not run on into a failure
             self.over = True
             self.settled.release()
 

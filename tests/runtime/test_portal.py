@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from typing import Any
 
 import pytest
 import uvloop
@@ -274,6 +275,38 @@ def test_whoever_waits_when_it_ends_is_told(portal):
     portal.close()
     thread.join()
     assert len(came) == 1
+
+
+def test_whoever_waits_for_what_does_not_end_is_told_too(portal, monkeypatch):
+    """What swallows its cancel is left behind with the loop; its thread does not wait for ever."""
+    monkeypatch.setattr(portals, "_SWEEP", 0)
+    begun, came = threading.Event(), []
+    held: list[Any] = []
+
+    async def stubborn():
+        held.append(asyncio.current_task())
+        while True:
+            try:
+                begun.set()
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                came.append("cancelled")
+
+    def wait():
+        with pytest.raises(ClientClosed, match="did not end when it was cancelled"):
+            portal.run(stubborn)
+        came.append("told")
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    assert begun.wait(50)
+    portal.close()
+    thread.join(50)
+    assert came == ["cancelled", "told"]
+    held[0]._log_destroy_pending = False
+    del held[0]
+    gc.collect()  # which closes the coroutine, and settles nothing a second time
+    assert came == ["cancelled", "told"]
 
 
 def test_what_fails_while_it_ends_is_reported(caplog):

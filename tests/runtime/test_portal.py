@@ -187,11 +187,14 @@ def test_an_interrupt_before_it_begins(portal):
     admit = host.admit
 
     def interrupted(call, *, first):
+        both = threading.Event()
+        host.post(both.wait)  # the loop has its turn when both have arrived
         if first:
             host.post(call.cancel)
         refusal = admit(call)
         if not first:
             host.post(call.cancel)
+        both.set()
         raise KeyboardInterrupt(refusal)
 
     for first in (True, False):

@@ -194,6 +194,9 @@ class FanOut:
         except Exception as error:  # noqa: BLE001  a bad item is that item's failure
             self._finish(bad_item(unit, error))
             return
+        if self.ended is not None:  # by the source itself, or by what made the request of it
+            self._finish(unfinished(unit, self.ended, self._now(), started=False))
+            return
         unit.held = not self._portion.enter(unit.key, unit.priority, unit.index, unit)
         if not unit.held and self._admission.enter(unit):
             self._admitted(unit)

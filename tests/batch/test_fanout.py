@@ -853,3 +853,34 @@ async def test_an_item_whose_host_key_cannot_be_looked_up_is_a_bad_item(queue):
         else:
             results = [result async for result in client.map(inputs)]
             assert [type(result.error) for result in results] == [type(None), TypeError, type(None)]
+
+
+# ── stopped by what makes the items ──────────────────────────────────────────
+
+
+@pytest.mark.parametrize("by", ["source", "key"])
+@pytest.mark.parametrize("concurrency", [1, 100])
+async def test_what_is_read_while_it_is_stopped_is_not_waited_for(by, concurrency):
+    """A source, or whoever makes a request of its item, may stop the fan-out: the item in its hand is one more that was cancelled."""
+
+    def stop():
+        if seen.append(1) or len(seen) == 3:
+            results.stop()
+
+    def source():
+        for number in range(5):
+            if by == "source":
+                stop()
+            yield {"url": f"http://a/{number}", "idempotency_key": key}
+
+    def key(request):
+        if by == "key":
+            stop()
+        return "x"
+
+    seen: list[int] = []
+    async with world() as it, asyncio.timeout(50):
+        results = it.client.map(source(), concurrency=concurrency)
+        assert [result.index async for result in results] == []
+        assert (results.pulled, results.finished, results.cancelled) == (3, 0, 3)
+        assert settled(results)

@@ -24,9 +24,8 @@ _SWEEP: Final = 1.0  # seconds that tasks which somebody left on the loop may ta
 _EXIT: Final = 3.0  # seconds that the end of the interpreter waits for one that blocks its loop
 _FORKED: Final = "this client was made before a fork; a forked process needs a client of its own"
 _running: set[Host] = set()
-_inherited: list[
-    set[Host]
-] = []  # a forked process keeps them: what they hold belongs to its parent, and would complain
+#: A forked process keeps them: what they hold belongs to its parent, and would complain.
+_inherited: list[set[Host]] = []
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -277,8 +276,9 @@ class Host:
                     continue
             loop.run_until_complete(_sweep(loop))
         finally:
-            for call in list(self.open):
-                call.lose()
+            for call in list(self.open):  # something holds it, whatever cancels it: who waits must not wait for ever
+                call.error = ClientClosed("the client was closed, and this call did not end when it was cancelled")
+                call._settle()
             with self._lock:
                 loop.close()
             _running.discard(self)
@@ -351,16 +351,10 @@ class _Call(Generic[T]):
         elif self._begun:  # else it sees that when it begins; cancelled now, it would not even settle
             self._task.cancel()
 
-    def lose(self) -> None:
-        """The loop ends, and something holds the task, whatever cancels it: who waits must not wait for ever."""
-        self.error = ClientClosed("the client was closed, and this call did not end when it was cancelled")
-        self._settle()
-
     def _settle(self) -> None:
         self._host.open.discard(self)
-        if (
-            not self._host.exiting and not self.over
-        ):  # else those who wait are daemon threads: they must not run on into a failure
+        # While the interpreter ends, those who wait are daemon threads: they must not run on into a failure.
+        if not (self.over or self._host.exiting):
             self.over = True
             self.settled.release()
 

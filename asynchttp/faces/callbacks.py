@@ -131,6 +131,9 @@ class Delivery:
         waiting = self.context.run(self._call, name, callback, argument)
         if waiting is not None:
             coroutine = self._go_on((name, callback, None), waiting)
+            coroutine.send(
+                None
+            )  # up to `_started`: a task that is cancelled before its first step would run nothing of it
             self.task = asyncio.get_running_loop().create_task(coroutine, context=self.context)
             self.home.entered(self)
 
@@ -138,17 +141,21 @@ class Delivery:
         self, value: Any, error: BaseException | None, future: Any, then: Callable[[Delivery], object] | None = None
     ) -> None:
         """Tell the outcome; `then` is called with this when every callback is finished."""
-        if self.watch is not None:
-            self.watch.ended()
-        if error is None:
-            self.tell("on_response", value)
-        else:
-            self.tell("on_error", error)
-        self.tell("on_done", future)
-        self._settled = True
-        self._then = then
-        if self.task is None:
-            self._finish()
+        try:  # a SystemExit in one ends the program, and those who wait for this delivery must not keep it from that
+            if self.watch is not None:
+                self.watch.ended()
+            if error is None:
+                self.tell("on_response", value)
+            else:
+                self.tell("on_error", error)
+        finally:
+            try:
+                self.tell("on_done", future)
+            finally:
+                self._settled = True
+                self._then = then
+                if self.task is None:
+                    self._finish()
 
     def _finish(self) -> None:
         del self.context  # it knows this object, too: else only the garbage collector could part them
@@ -185,10 +192,9 @@ class Delivery:
 
     async def _go_on(self, step: Step, waiting: Awaitable[object] | None) -> None:
         """Wait for a callback and run those that came after it; a cancel ends the wait, and keeps none from its turn."""
-        task = asyncio.current_task()
-        assert task is not None
         cancelled: asyncio.CancelledError | None = None
         try:
+            task = await started()
             while waiting is not None:
                 name, callback, _ = step
                 try:
@@ -231,6 +237,24 @@ def telling() -> Delivery | None:
 def report(message: str, error: BaseException) -> None:
     """Tell the loop's exception handler, which logs it with its traceback unless it was replaced."""
     asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+
+
+@types.coroutine
+def started() -> Generator[None, None, asyncio.Task[Any]]:
+    """The task that runs the coroutine from here on; whoever makes it sends the first None, up to here, and then a task of it.
+
+    So no cancel can come before it begins. One that comes before its first step is put off to its first wait.
+    """
+    again: tuple[Any, ...] | None = None
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        again = error.args
+    task = asyncio.current_task()
+    assert task is not None
+    if again is not None:
+        task.cancel(*again)
+    return task
 
 
 @types.coroutine

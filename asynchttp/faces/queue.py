@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from asynchttp.batch.launch import launch
 from asynchttp.batch.line import Line
-from asynchttp.faces.callbacks import report, telling
+from asynchttp.faces.callbacks import report, started, telling
 from asynchttp.faces.job import Added, Crawling, Desk, Job, Settled, Taking, key_of, priority_of, with_options
 from asynchttp.faces.unseen import caller
 from asynchttp.values.checks import check_count
@@ -190,6 +190,7 @@ class Queue:
         """Take each result and tell it, until the line is closed and all is told."""
         fanout = self._fanout
         try:
+            await started()
             while (result := await fanout.take()) is not None:
                 job: Job = result.item
                 result.item = job.item
@@ -199,6 +200,7 @@ class Queue:
         except BaseException as error:
             if fanout.ended not in {"aborted", "closed"}:  # else it was over before it began
                 self._failure = self._failure or error
+            fanout.end("aborted")  # nobody would take what comes
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -215,11 +217,20 @@ class Queue:
         self._line.close()
         for _ in self._line.clear():
             pass
+        fatal: BaseException | None = None
         for job in list(self._untold):
             error: BaseException = asyncio.CancelledError("the queue was aborted while this item waited in it")
             if self._fanout.ended == "closed":
                 error = ClientClosed("the client was closed while this item waited in a queue", sent=False)
-            self._tell(job, Result(self._done, job.item, error=error))
+            try:
+                self._tell(job, Result(self._done, job.item, error=error))
+            except BaseException as raised:  # noqa: BLE001  a SystemExit of one keeps none of the others from its turn
+                fatal = raised
+        if fatal is not None:
+            try:
+                raise fatal
+            finally:
+                del fatal
 
     def _tell(self, job: Job, result: Result[Any]) -> None:
         self._untold.discard(job)
@@ -297,6 +308,7 @@ class Queue:
         self._line.close()
         if self._runner is not None:
             await asyncio.wait([self._runner])
+            await self._fanout.aclose()  # where the runner was cancelled, what it began is still to end
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -305,7 +317,9 @@ class Queue:
             raise RuntimeError("a queue can be entered once; make another with client.queue()")
         self._core.bind()
         self._core.fanouts.add(self._fanout)
-        self._runner = asyncio.get_running_loop().create_task(self._run())
+        run = self._run()
+        run.send(None)  # up to `started`
+        self._runner = asyncio.get_running_loop().create_task(run)
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import itertools
 
 import pytest
 
@@ -864,7 +865,7 @@ async def test_what_is_read_while_it_is_stopped_is_not_waited_for(by, concurrenc
     """A source, or whoever makes a request of its item, may stop the fan-out: the item in its hand is one more that was cancelled."""
 
     def stop():
-        if seen.append(1) or len(seen) == 3:
+        if next(count) == 3:
             results.stop()
 
     def source():
@@ -878,7 +879,7 @@ async def test_what_is_read_while_it_is_stopped_is_not_waited_for(by, concurrenc
             stop()
         return "x"
 
-    seen: list[int] = []
+    count = itertools.count(1)
     async with world() as it, asyncio.timeout(50):
         results = it.client.map(source(), concurrency=concurrency)
         assert [result.index async for result in results] == []

@@ -309,3 +309,32 @@ async def test_a_driven_coroutine_is_as_awaited():
 
 async def _awaiting(generator):
     return await generator
+
+
+@in_loop
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_a_cancel_before_a_callback_begins_keeps_none_from_its_turn(nothing_left, in_thread):
+    """Whoever cancels all tasks just then, as a program that ends does; leaving does not wait for what will never run."""
+    log: list[Any] = []
+    main = asyncio.current_task()
+
+    def cancel_all(_):
+        for task in asyncio.all_tasks() - {main}:
+            task.cancel()
+
+    def plain(response):
+        log.append(response.text)
+
+    async def waiting(response):
+        log.append(response.text)
+        await asyncio.get_running_loop().create_future()
+
+    async with a_client() as client:
+        callback = plain if in_thread else waiting
+        future = client.submit("GET", URL, on_response=callback, on_done=log.append, in_thread=in_thread)
+        future.add_done_callback(cancel_all)  # told after the callbacks, in the same turn of the loop
+        while not future.done():
+            await asyncio.sleep(0)
+    assert log[-1] is future
+    assert log[:-1] == ["hello"] or in_thread  # a thread may have had no turn
+    assert client._core.pending.idle

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import itertools
+import sys
 from typing import Any
 
 import pytest
@@ -369,3 +370,45 @@ async def test_wrong_use():
             queue.add("/")
     with pytest.raises(ClientClosed):
         client.queue()
+
+
+async def test_a_cancel_before_it_begins_tells_every_item(nothing_left):
+    """Whoever cancels all tasks just when the block was entered."""
+    told: list[Any] = []
+    async with a_client() as client:
+        with pytest.raises(asyncio.CancelledError):
+            async with client.queue(on_error=told.append) as queue:
+                queue.add("/x")
+                for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                    task.cancel()
+        clean(client)
+    assert [type(error) for error in told] == [asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("coroutine", [False, True])
+async def test_a_callback_that_ends_the_program_ends_it(coroutine):
+    """SystemExit is not held up by the items that were not told, and these are told."""
+    told: list[Any] = []
+
+    def plain(response):
+        told.append(response)
+        if len(told) == 1:
+            sys.exit(7)
+
+    async def waiting(response):
+        plain(response)
+
+    async def main():
+        async with a_client() as client, client.queue(1, on_response=waiting if coroutine else plain) as queue:
+            for _ in range(3):
+                queue.add("/x", on_done=told.append)
+
+    def run():
+        with asyncio.Runner(loop_factory=loop) as runner, pytest.raises(SystemExit) as raised:
+            runner.run(main())
+        return raised.value.code
+
+    loop = type(asyncio.get_running_loop())
+    assert await asyncio.to_thread(run) == 7
+    kinds = [type(one).__name__ for one in told]
+    assert kinds.count("Settled") == (2 if coroutine else 3)  # a task that is ended so tells no more

@@ -20,6 +20,7 @@ from asynchttp.faces.submit import Submitting
 from asynchttp.faces.verbs import Verbs
 from asynchttp.middleware.cookies import jar_of
 from asynchttp.transports.stream import StreamResponse
+from asynchttp.values.errors import ClientClosed, TotalTimeout
 from asynchttp.values.into import check_into
 from asynchttp.values.masking import mask_url
 from asynchttp.values.request import Request
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from asynchttp.batch.results import Facts
     from asynchttp.faces.options import CallOptions, ClientOptions
     from asynchttp.policy.limits import Limits
     from asynchttp.runtime.call import Call
@@ -221,7 +223,7 @@ class Client(Lasting, Downloads, Verbs, Submitting):
                 if result.ok:
                     return result
                 failures.add(result)
-        raise failures.error(results.finished)
+        raise failures.error(results)
 
     def _fan_out(self, inputs: Any, ordered: Any, options: Any, into: Any) -> Results[Any]:
         core = self._core
@@ -353,8 +355,15 @@ class Failures:
         if isinstance(result.error, Exception) and len(self._errors) < _FIRST_ERRORS:
             self._errors.append(result.error)
 
-    def error(self, finished: int) -> Exception:
-        """All of them as one."""
-        if not self._errors:
-            return ValueError("first() needs at least one input")
-        return ExceptionGroup(f"none of {finished} inputs was ok", self._errors)
+    def error(self, results: Facts) -> Exception:
+        """All of them as one; or why there is none."""
+        if self._errors:
+            return ExceptionGroup(f"none of {results.finished} inputs was ok", self._errors)
+        ended = results._fanout.ended
+        if ended == "closed":
+            return ClientClosed("the client was closed before first() had an input", sent=False)
+        if ended == "batch":
+            return TotalTimeout(
+                "timed out: batch_timeout ended first() before it had an input", sent=False, phase="batch"
+            )
+        return ValueError("first() needs at least one input")

@@ -151,12 +151,14 @@ class SyncClient(SyncLasting, SyncDownloads, SyncVerbs, SyncSubmitting):
     def first(self, inputs: Any, *, into: Any = None, **options: Unpack[FanOutOptions]) -> Result[Any]:
         """The first result that is ok; the others are cancelled on the wire. Raises as `Client.first`."""
         failures = Failures()
+        if options.get("errors") == "skip":  # as `Client.first`
+            options["errors"] = "return"
         with self.as_completed(inputs, into=into, **options) as results:
             for result in results:
                 if result.ok:
                     return result
                 failures.add(result)
-        raise failures.error(results.finished)
+        raise failures.error(results)
 
     def _fan_out(self, inputs: Any, ordered: bool, options: Any, into: Any) -> SyncResults[Any]:
         return self._launch(inputs, ordered, lambda source: self._client._fan_out(source, ordered, options, into))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from asynchttp import Client, Request, Response, StatusError, StreamConsumed, StreamResponse
-from asynchttp.testing import MockTransport
+from asynchttp import Client, ClientClosed, Request, Response, StatusError, StreamConsumed, StreamResponse, TotalTimeout
+from asynchttp.testing import MockTransport, VirtualClock
 from tests.torture import Body, nothing_left
 
 in_loop = pytest.mark.asyncio
@@ -152,6 +155,30 @@ async def test_first():
             await client.first([URL + "a"] * 2, errors="skip")
         with pytest.raises(ValueError, match="at least one input"):
             await client.first([])
+
+
+@in_loop
+@pytest.mark.parametrize("how", ["closed", "batch"])
+async def test_first_says_why_it_had_no_input(how):
+    """A source that had none yet when it was ended is not one that has none."""
+    asked = asyncio.Event()
+
+    async def source():
+        asked.set()
+        await asyncio.get_running_loop().create_future()
+        yield URL
+
+    with VirtualClock():
+        async with Client(transport=MockTransport({"/": 200})) as client:
+            options: Any = {"batch_timeout": 5} if how == "batch" else {}
+            first = asyncio.create_task(client.first(source(), **options))
+            await asked.wait()
+            if how == "closed":
+                await client.aclose()
+            with pytest.raises(
+                ClientClosed if how == "closed" else TotalTimeout, match=r"before (it|first\(\)) had an input"
+            ):
+                await first
 
 
 @in_loop

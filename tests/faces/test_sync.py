@@ -536,9 +536,10 @@ def test_first():
         assert handler.running == 0
         with pytest.raises(ValueError, match="at least one input"):
             client.first([])
-    with mocked({"/a": 500}, retry=None) as client, pytest.raises(ExceptionGroup) as caught:
-        client.first(["/a", "/b"])
-    assert [type(error) for error in caught.value.exceptions] == [StatusError, ConnectError]
+    for skip in (False, True):  # there were inputs, though left out
+        with mocked({"/a": 500}, retry=None) as client, pytest.raises(ExceptionGroup) as caught:
+            client.first(["/a", "/b"], errors="skip" if skip else "return")
+        assert [type(error) for error in caught.value.exceptions] == [StatusError, ConnectError]
 
 
 def test_results_that_outlive_their_client():

@@ -67,8 +67,9 @@ class Slow:
                 self.reached.set()
                 await self.gone.wait()  # the peer is
                 return answer
-            await answer.write(DATA[at : at + STEP])
-            self.sent += len(DATA[at : at + STEP])
+            step = DATA[at : min(at + STEP, self.until)]  # no byte more: a download may go on from the middle of a step
+            await answer.write(step)
+            self.sent += len(step)
         return answer
 
 

@@ -203,7 +203,7 @@ async def test_over_real_sockets():
     """By default it wraps the network: a thousand requests, one in five broken, every one comes to its answer."""
     plan = {Drop(): 0.05, Refuse(): 0.05, Truncate(): 0.05, Busy(retry_after=0): 0.05}
     async with FaultServer([Repeat((ReadRequest(), Send(answer(b"whole"))))]) as server:
-        retry = asynchttp.Retry(attempts=8, backoff=asynchttp.Backoff.constant(0))
+        retry = asynchttp.Retry(attempts=24, backoff=asynchttp.Backoff.constant(0))  # eight fail a run in 400
         transport = FaultTransport(plan, seed=11)
         async with asynchttp.Client(server.url, transport=transport, retry=retry, budget=None) as client:
             results = await client.gather(f"/{number}" for number in range(1000))

@@ -131,9 +131,7 @@ class Delivery:
         waiting = self.context.run(self._call, name, callback, argument)
         if waiting is not None:
             coroutine = self._go_on((name, callback, None), waiting)
-            coroutine.send(
-                None
-            )  # up to `_started`: a task that is cancelled before its first step would run nothing of it
+            coroutine.send(None)  # up to `started`
             self.task = asyncio.get_running_loop().create_task(coroutine, context=self.context)
             self.home.entered(self)
 

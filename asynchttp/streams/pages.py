@@ -66,6 +66,7 @@ class Pages:
         self._refused: HTTPError | None = None
         self._ahead: asyncio.Task[Response] | None = None
         self._reading = False
+        self._closed = False
         self._items: list[Any] | None = None  # of the page that was given last
 
     @property
@@ -112,7 +113,8 @@ class Pages:
                     await tell("on_item", on_item, item)
 
     async def aclose(self) -> None:
-        """End, and the call for the next page with it; again does nothing."""
+        """End, and the call for the next page with it; again does nothing. Another task that waits for a page gets no more."""
+        self._closed = True
         self._next = self._refused = None
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
@@ -144,6 +146,8 @@ class Pages:
         if request is None:
             raise StopAsyncIteration
         page = await self._arrival(request)
+        if self._closed:
+            raise StopAsyncIteration
         items = items_of(page, self._where) if self._counts else None
         step = turn(self._rule, request, page, len(items or ()), self._caller.sensitive)
         last = self._until is not None and bool(self._until(page))
@@ -164,6 +168,9 @@ class Pages:
         try:
             return await ahead
         except BaseException:
+            task = asyncio.current_task()
+            if self._closed and ahead.cancelled() and not (task is not None and task.cancelling()):
+                raise StopAsyncIteration from None  # another task closed it, and nobody cancelled this one
             if ahead.done() and (ahead.cancelled() or ahead.exception() is not None):
                 self._ahead = None
             raise

@@ -226,6 +226,24 @@ async def test_leaving_ends_the_page_on_its_way(clock):
         del pages
 
 
+@pytest.mark.parametrize("given", [0, 1])
+async def test_closing_from_another_task(clock, given):
+    """Who waits for a page gets no more, is not cancelled for it, and sends for no other page."""
+    server = Server(clock)
+    async with client(server) as own:
+        pages = own.paginate("/list")
+        for _ in range(given):
+            await anext(pages)
+        reader = asyncio.create_task(anext(pages, None))
+        await clock.sleep(0.5)
+        await pages.aclose()
+        assert await reader is None
+        assert await anext(pages, None) is None
+        assert (pages.next_url, pages.given) == (None, given)
+        nothing_left(own)
+    assert len(server.asked) == 1
+
+
 async def test_cancelling_a_wait_ends_its_call(clock):
     """Also where the page was on its way already; asking again asks anew."""
     server = Server(clock)

@@ -303,6 +303,16 @@ async def test_bad_frames(frames, error, said):
                 await ws.receive()
 
 
+@pytest.mark.parametrize("frame", [b"\x82\x7e\x04\x00" + b"x" * 1024, b"\x02\x01x\x80\x7e\x03\xff" + b"x" * 1023])
+async def test_a_message_that_just_fits(frame):
+    """`max_size` bytes are not more than that, in one frame or in two; and there is no size that cannot be asked for."""
+    async with Client() as client:
+        for size in (1024, 2**32 - 1, 2**64):
+            script = saying(frame, b"\x88\x02\x03\xe8")
+            async with RawServer(script) as server, client.websocket(server.url, max_size=size) as ws:
+                assert await ws.receive() == b"x" * 1024
+
+
 async def test_a_close_without_a_code():
     """1005, as the RFC has it, and an ordinary end."""
     async with RawServer(saying(b"\x89\x01x\x88\x00")) as server, Client() as client:

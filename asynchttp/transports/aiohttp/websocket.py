@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ABNORMAL: Final = 1006  # no close frame came (RFC 6455, 7.1.5)
 NO_CODE: Final = 1005  # a close frame without a code
 _TOO_BIG: Final = 1009
+_MOST: Final = 2**32 - 1  # bytes of a message that aiohttp can be told of
 _GOING_AWAY: Final = 1001
 _WINDOW: Final = 15  # bits of permessage-deflate
 _GRACE: Final = 0.2  # seconds for the close frame of a connection that is dropped
@@ -69,7 +70,7 @@ async def open_websocket(
             headers=headers,
             protocols=upgrade.protocols,
             heartbeat=upgrade.heartbeat,
-            max_msg_size=upgrade.max_size,
+            max_msg_size=min(upgrade.max_size + 1, _MOST),  # aiohttp refuses what is not below it
             compress=_WINDOW if upgrade.compress else 0,
             autoclose=False,
             autoping=False,

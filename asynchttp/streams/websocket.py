@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from asynchttp.streams.hooks import check_hook, tell
 from asynchttp.streams.messages import Messages
 from asynchttp.transports.upgrade import BINARY, TEXT, UPGRADE, Pong, Upgrade
+from asynchttp.values.checks import check_seconds
 from asynchttp.values.errors import (
     BodyTooLarge,
     ClientClosed,
@@ -140,7 +141,9 @@ class WebSocket(Messages):
         Raises:
             ReadTimeout: no answer within `timeout` seconds.
             ConnectionClosed: it is not open.
+            ValueError, TypeError: a `timeout` that is no positive number of seconds.
         """
+        check_seconds("timeout", timeout)
         socket, payload = self._open_socket(), b"%d" % next(self._numbers)
         pong = self._pings[payload] = asyncio.get_running_loop().create_future()
         started = self._opener.now()
@@ -152,6 +155,8 @@ class WebSocket(Messages):
                         await asyncio.wait([pong], timeout=0.05)
                     else:
                         await self._read_ahead(socket, pong)
+        except HTTPError:  # the heartbeat's timeout is one, too
+            raise
         except TimeoutError:
             msg = f"timed out: the WebSocket did not answer a ping within {timeout:g} s"
             raise ReadTimeout(msg, request=self._request, sent=True, limit=timeout, phase="body") from None

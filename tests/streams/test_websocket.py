@@ -224,6 +224,9 @@ async def test_a_ping_without_an_answer():
     async with RawServer(saying(then=lambda conn: conn.stall())) as server, Client() as client:
         ws = client.websocket(server.url)
         await ws.__aenter__()
+        for wrong in (0, -1, float("nan")):
+            with pytest.raises(ValueError, match="timeout"):
+                await ws.ping(timeout=wrong)
         with pytest.raises(ReadTimeout, match=r"did not answer a ping within 0\.05 s"):
             await ws.ping(timeout=0.05)
         await ws.aclose(timeout=0.05)
@@ -368,6 +371,11 @@ async def test_a_dead_peer_is_found():
         async with ws:
             with pytest.raises(ReadTimeout, match="after a ping"):
                 await ws.receive()
+        ws = client.websocket(server.url, heartbeat=0.05)
+        async with ws:
+            with pytest.raises(ReadTimeout, match="after a ping") as caught:
+                await ws.ping(timeout=3600)  # who waits for another ping hears of it, too
+            assert caught.value.limit == 0.025
 
 
 async def test_closing_the_client(url):

@@ -261,9 +261,11 @@ class WebSocket(Messages):
         lost = code == _ABNORMAL
         self.ended = _closed(self._request, code, reason, None if lost else "server")
         self._socket = None
-        if not lost:
-            await socket.end(NORMAL if code == 1005 else code, "")
-        await self._drop()
+        try:
+            if not lost:
+                await socket.end(NORMAL if code == 1005 else code, "")
+        finally:
+            await self._drop()
         if self._reconnect is None or code not in _PASSING:
             self.closed = True
             raise self.ended

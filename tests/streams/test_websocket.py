@@ -26,6 +26,7 @@ from asynchttp import (
     StatusError,
 )
 from asynchttp.testing import MockTransport
+from asynchttp.transports.aiohttp.websocket import AiohttpSocket
 from examples._local import serve
 from tests.servers.raw import RawServer
 from tests.torture import _drive
@@ -392,6 +393,25 @@ async def test_closing_the_client(url):
         await receiving
     with pytest.raises(ClientClosed):
         client.websocket(url)
+
+
+async def test_a_close_that_is_cancelled_before_it_is_answered(monkeypatch):
+    """Slot and connection are given back."""
+    begun = asyncio.Event()
+
+    async def hang(*_):
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(AiohttpSocket, "end", hang)
+    async with RawServer(saying(b"\x88\x02\x03\xe8")) as server, Client() as client:
+        async with client.websocket(server.url) as ws:
+            receiving = asyncio.create_task(ws.receive())
+            await begun.wait()
+            receiving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await receiving
+        assert client._core.state.gate.admission.running == 0
 
 
 async def test_closing_from_another_task(url):

@@ -50,7 +50,9 @@ class Reconnect:
             msg = f"Reconnect(backoff=) must be asynchttp.Backoff.exponential(...) or .constant(...), not {backoff!r}"
             raise TypeError(msg)
         check_count("Reconnect(attempts=)", self.attempts, none=True)
-        check_seconds("Reconnect(max_wait=)", self.max_wait)
+        seconds: Any = self.max_wait
+        if check_seconds("Reconnect(max_wait=)", seconds) is None:
+            raise TypeError("Reconnect(max_wait=) is None; a wait is a number of seconds")
 
     def wait(self, number: int, *, asked: float | None, random: Callable[[], float]) -> float | None:
         """Seconds before reconnect `number` (from 1) in a row, or None to give up; O(1).

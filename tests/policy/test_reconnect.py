@@ -37,6 +37,7 @@ def test_it_gives_up_after_attempts_in_a_row():
         ({"attempts": 0}, ValueError, "attempts"),
         ({"attempts": 1.5}, TypeError, "attempts"),
         ({"max_wait": 0}, ValueError, "max_wait"),
+        ({"max_wait": None}, TypeError, "max_wait"),
         ({"backoff": 3}, TypeError, "backoff"),
     ],
 )

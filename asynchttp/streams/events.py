@@ -12,7 +12,15 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from asynchttp.policy.retry_after import parse_retry_after
 from asynchttp.policy.sse import EventParser
 from asynchttp.streams.hooks import check_hook, tell
-from asynchttp.values.errors import ClientClosed, DecodeError, HTTPError, ProtocolError, StatusError, StreamConsumed
+from asynchttp.values.errors import (
+    CircuitOpen,
+    ClientClosed,
+    DecodeError,
+    HTTPError,
+    ProtocolError,
+    StatusError,
+    StreamConsumed,
+)
 from asynchttp.values.media import parse_content_type
 
 if TYPE_CHECKING:
@@ -232,7 +240,7 @@ class Events:
                     if isinstance(error, ClientClosed):  # another task closed it, and so ended what was under way
                         return
                     raise
-                wait = self._passing(error)
+                wait = passing(error, self._opener.wall())
                 if first or wait is None:
                     self.closed = True
                     await self._leave()  # what refused it may be its headers
@@ -309,15 +317,17 @@ class Events:
         if self.response is not None:
             await self.response.aclose()
 
-    def _passing(self, error: HTTPError) -> float | None:
-        """Whether a reconnect may fare better than the last: seconds that the server asked for, or None."""
-        if not isinstance(error, StatusError):
-            return 0.0 if error.retryable else None
-        if error.status not in _PASSING or error.response is None:
-            return None
-        headers = error.response.headers
-        date, wall = headers.get("Date"), self._opener.wall()
-        return parse_retry_after(headers.getall("Retry-After", ()), date=date, wall=wall) or 0.0
+
+def passing(error: HTTPError, wall: float) -> float | None:
+    """Whether a connection may be made later that ended with `error`: seconds until then, as far as was said, or None."""
+    if isinstance(error, CircuitOpen):
+        return error.probe_in or 0.0
+    if not isinstance(error, StatusError):
+        return 0.0 if error.retryable else None
+    if error.status not in _PASSING or error.response is None:
+        return None
+    headers = error.response.headers
+    return parse_retry_after(headers.getall("Retry-After", ()), date=headers.get("Date"), wall=wall) or 0.0
 
 
 def sendable(event_id: str) -> bool:

@@ -7,6 +7,7 @@ from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from asynchttp.streams.events import passing
 from asynchttp.streams.hooks import check_hook, tell
 from asynchttp.streams.messages import Messages
 from asynchttp.transports.upgrade import BINARY, TEXT, UPGRADE, Pong, Upgrade
@@ -17,7 +18,6 @@ from asynchttp.values.errors import (
     ConnectionClosed,
     HTTPError,
     ReadTimeout,
-    StatusError,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _TOO_BIG: Final = 1009
 _ABNORMAL: Final = 1006
 #: Closes after which a new connection may fare better: lost, going away, internal error, restart, try again later.
 _PASSING: Final = frozenset({1001, _ABNORMAL, 1011, 1012, 1013, 1014})
-_PASSING_STATUS: Final = frozenset({408, 421, 425, 429, 500, 502, 503, 504})
 _BYTES: Final = (bytes, bytearray, memoryview)
 _HELD: Final = 64  # messages that may wait while `ping` reads
 _LONGEST_REASON: Final = 123  # bytes (RFC 6455, 5.5)
@@ -92,6 +91,7 @@ class WebSocket(Messages):
         self._pings: dict[bytes, asyncio.Future[None]] = {}
         self._numbers = count(1)
         self._vain = 0
+        self._asked: float | None = None  # seconds that an answer wants us to wait before the next connection
 
     # ── messages ─────────────────────────────────────────────────────────────
 
@@ -292,7 +292,7 @@ class WebSocket(Messages):
         if self.closed or self._reconnect is None or self._call is None:
             raise self._not_open()
         self._vain += 1
-        seconds = self._reconnect.wait(self._vain, asked=None, random=self._opener.random)
+        seconds = self._reconnect.wait(self._vain, asked=self._asked, random=self._opener.random)
         ended = self._not_open()
         if seconds is None:
             self.closed = True
@@ -302,14 +302,11 @@ class WebSocket(Messages):
         try:
             await self._opener.pause(self._call, self._request, seconds)
             await self._connect()
-        except StatusError as error:
-            if error.status not in _PASSING_STATUS:
-                self.closed = True
-                raise
         except HTTPError as error:
             if self._over() and isinstance(error, ClientClosed):  # another task closed it
                 raise self._not_open() from None
-            if not error.retryable:
+            self._asked = passing(error, self._opener.wall())
+            if self._asked is None:
                 self.closed = True
                 raise
 
@@ -334,7 +331,7 @@ class WebSocket(Messages):
         self._socket = socket
         self.protocol = socket.protocol
         self.connections += 1
-        self.ended = None
+        self.ended = self._asked = None
         await tell("on_open", self._on_open, self)
 
     def _over(self) -> bool:

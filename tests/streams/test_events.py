@@ -10,6 +10,7 @@ import pytest
 
 from asynchttp import (
     Backoff,
+    CircuitBreaker,
     Client,
     ClientClosed,
     ConnectError,
@@ -148,6 +149,18 @@ async def test_what_passes_is_waited_out(clock):
         assert 5 <= clock.now() - started[1][1] <= 5.5
         assert told == [TruncatedResponse, StatusError, ConnectError, type(None)]
         assert len(sent(own)) == 5
+
+
+async def test_a_circuit_that_opens_is_waited_for(clock):
+    """A reconnect that the breaker refuses is made again when its probe may be sent."""
+    refused = [ConnectError("refused")] * 2
+    replies = stream(b"data: a\n\n"), *refused, stream(b"data: b\n\n"), 204
+    async with client(*replies, breaker=CircuitBreaker(minimum=3, cooldown=30)) as own:
+        async with own.events(URL, reconnect=SECOND) as events:
+            assert await ids(events) == ["a", "b"]
+        assert 33 <= clock.now() <= 37  # a second for each reconnect, and 30 to 33 for the probe
+        assert len(sent(own)) == 5
+        nothing_left(own)
 
 
 async def test_what_does_not_pass_ends_it():

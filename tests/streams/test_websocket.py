@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 from asynchttp import (
     Backoff,
     BodyTooLarge,
+    CircuitBreaker,
     Client,
     ClientClosed,
     ConnectionClosed,
@@ -494,6 +495,33 @@ async def test_a_reconnect_that_nobody_answers():
             async with client.websocket(server.url, reconnect=AT_ONCE) as ws:
                 await ws.receive()
         assert ws.closed
+
+
+async def test_a_reconnect_waits_for_what_is_asked():
+    """Retry-After of a refusal counts, and a circuit that opened is waited for."""
+    noted: list[float | None] = []
+
+    class Noting(Reconnect):
+        def wait(self, number, *, asked: float | None, random):
+            noted.append(asked)
+            if len(noted) == 3:
+                client.restore(server.url)
+            return 0.0
+
+    async def refusing(conn):
+        await conn.read_head()
+        await conn.send(b"HTTP/1.1 503 x\r\nRetry-After: 100\r\nContent-Length: 0\r\n\r\n")
+
+    script = saying(b"\x81\x01a", then=lambda conn: conn.stall())
+    client = Client(breaker=CircuitBreaker(minimum=2, cooldown=3600))
+    async with RawServer(saying(), refusing, script) as server, client:
+        ws = client.websocket(server.url, reconnect=Noting())
+        await ws.__aenter__()
+        assert await ws.receive() == "a"
+        await ws.aclose(timeout=0.05)
+    assert noted[:2] == [None, 100.0]
+    assert 3000 < (noted[2] or 0) <= 3600
+    assert ws.connections == 2
 
 
 @pytest.mark.parametrize("how", ["begin", "late"])

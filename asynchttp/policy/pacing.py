@@ -50,7 +50,8 @@ class Pacing:
 
     Args:
         max_pause: seconds that calls to an origin wait because it asked for it; when it asks for more, they fail at once
-            with `CircuitOpen` until then. None for any time.
+            with `CircuitOpen` until then. It is also the longest time between two calls to one that is slowed. None for
+            any time.
         headers: what is understood beside ``Retry-After``: "ietf" (``RateLimit`` and ``RateLimit-Policy``), the name of a
             vendor's dialect ("discord", "draft", "github", "gitlab", "reddit", "x"), several of them, or None for none.
 
@@ -178,7 +179,8 @@ class Pace:
                 self.origins[key].slow_until = now
             return None
         origin = self._origin(key, now)
-        origin.gap = quota.reset / quota.left
+        gap = quota.reset / max(quota.left, 1.0)  # at the latest the quota is renewed
+        origin.gap = gap if most is None else min(gap, most)
         origin.slow_until = now + quota.reset
         origin.next = max(origin.next, now + origin.gap)
         return None

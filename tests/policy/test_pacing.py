@@ -137,6 +137,23 @@ def test_what_is_left_of_a_quota_is_spread_over_its_time():
     assert pace.enter(KEY, 1, 5.0) is None
 
 
+@pytest.mark.parametrize(
+    ("quota", "most", "until"),
+    [
+        (Quota(1, 86_400.0, 100), 60.0, 60.0),
+        (Quota(1, 86_400.0, 100), None, 86_400.0),
+        (Quota(0.001, 10.0), 60.0, 10.0),
+        (Quota(0.001, 100.0), 60.0, 60.0),
+    ],
+)
+def test_what_is_slowed_waits_no_longer_than_a_pause_may_take(quota, most, until):
+    """One that is left for a day holds nobody for a day, and a fraction of one nobody beyond its renewal."""
+    pace = Pace()
+    assert pace.announced(KEY, quota, most, 0.0) is None
+    assert pace.enter(KEY, 1, 0.0) == Paused(until)
+    assert pace.enter(KEY, 1, until) is None
+
+
 def test_a_quota_that_is_used_up_pauses_its_origin():
     """As a 429 would, before it is said; again only if it is for longer."""
     pace = Pace()
@@ -154,7 +171,7 @@ def test_a_slowed_origin_that_was_taken_up_again_stays_slow():
     told(pace, 1.0, 0.0)
     now = 1.0
     for who in range(sum([1, 2, 4, 8, 16, 32, 64])):
-        pace.announced(KEY, Quota(10, 1000.0, 100), 60.0, now)
+        pace.announced(KEY, Quota(10, 1000.0, 100), None, now)
         assert pace.enter(KEY, who, now) is not None
         now += 100.0
         assert pace.enter(KEY, who, now) is None

@@ -153,7 +153,7 @@ def turn(rule: Any, request: Request, answer: Response, items: int, sensitive: C
             return _numbered(rule, request, items)
         if isinstance(rule, Cursor):
             value = _look(rule.path, answer)
-            return Next(_with(request, rule.param, _mark(rule, value, answer))) if _given(value) else LAST
+            return _marked(rule, request, value, answer) if _given(value) else LAST
         found = _link(rule, answer)
         if isinstance(found, Request):
             return Next(found, made=True)
@@ -272,14 +272,23 @@ def _given(value: Any) -> bool:
     return value is not None and value is not ABSENT and value is not False and value != ""
 
 
-def _mark(rule: Cursor, value: Any, answer: Response) -> str | int:
-    if isinstance(value, str) or type(value) is int:
-        return value
-    msg = f"{answer._title()} should have a cursor, a str or int, at {rule.path!r}, and has a {kind_of(value)}"
-    raise DecodeError(msg, request=answer._request, sent=True)
+def _marked(rule: Cursor, request: Request, value: Any, answer: Response) -> Next:
+    if not isinstance(value, str) and type(value) is not int:
+        msg = f"{answer._title()} should have a cursor, a str or int, at {rule.path!r}, and has a {kind_of(value)}"
+        raise DecodeError(msg, request=answer._request, sent=True)
+    try:
+        str(value).encode()  # half of a character would be left out of a query without a word
+        return Next(_with(request, rule.param, value))
+    except ValueError as error:
+        why = "half a character" if isinstance(error, UnicodeError) else str(error)
+        msg = f"{answer._title()} has a cursor at {rule.path!r} that cannot be sent back: {why}"
+        raise DecodeError(msg, request=answer._request, sent=True) from None
 
 
 def _against(answer: Response, found: Any) -> URL:
+    if isinstance(found, dict | list | int | float):  # of the body; else a function may have a URL class of its own
+        msg = f"{answer._title()} should have a URL for the next page, and has a {kind_of(found)}"
+        raise DecodeError(msg, request=answer._request, sent=True)
     text = str(found)
     shown = mask_url(text[:1000])
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from asynchttp.policy.lines import LineSplitter, TextDecoder
 from asynchttp.policy.sse import EventParser
 from asynchttp.values.errors import DecodeError
-from asynchttp.values.response import Answer
+from asynchttp.values.response import Answer, _shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -80,14 +80,15 @@ class SyncStreamResponse(Answer):
         """The JSON value of each line that is not blank (NDJSON, JSON Lines).
 
         Raises:
-            DecodeError: a line is not JSON; the message has its number.
+            DecodeError: a line is not JSON, or nested too deeply; the message has its number.
         """
         for number, line in enumerate(self.iter_lines(), 1):
             if line.strip():
                 try:
                     value = _json.loads(line)
-                except ValueError as error:
-                    msg = f"line {number} of {self._title()} is not JSON: {error}; it starts with {line[:60]!r}"
+                except (ValueError, RecursionError) as error:
+                    shown = _shown(line[:240], 60)
+                    msg = f"line {number} of {self._title()} is not JSON: {error}; it starts with {shown!r}"
                     raise DecodeError(msg, request=self._request, sent=True) from error
                 yield value
 

@@ -100,6 +100,15 @@ def test_codings_and_what_is_wrong_with_them():
         assert next(rows) == {"a": 1}
         with pytest.raises(DecodeError, match=r"line 2 of 200 OK GET http://test/x is not JSON"):
             next(rows)
+    for line, said in (
+        (b"[" * 100_000, "line 1 of 200 OK GET http://test/x is not JSON: maximum recursion depth"),
+        (b'{"token": "S3CRET", x}', """it starts with '{"token": "***", x}'"""),
+    ):
+        client, _ = streaming(line)
+        with client, client.stream("GET", "/x") as response:
+            with pytest.raises(DecodeError) as caught:
+                list(response.iter_json_lines())
+            assert said in str(caught.value)
     client, _ = streaming(b"raw", headers={"Content-Encoding": "own"})
     with client, client.stream("GET", "/x") as response:
         assert list(response.iter_bytes()) == [b"raw"]

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from asynchttp.values.convert import Unfit, read_json
 from asynchttp.values.errors import DecodeError
+from asynchttp.values.response import _shown
 
 #: The longest event that is kept, in characters, all its lines together: a server must not fill the memory.
 MAX_EVENT: Final = 16 * 2**20
@@ -46,7 +47,7 @@ class Event(NamedTuple):
             msg = f"the data of the event {self.event!r} does not fit its type: {error}"
             raise DecodeError(msg, path=error.path, sent=True) from error
         except (ValueError, RecursionError) as error:
-            shown = repr(self.data[:60]) if self.data else "nothing"
+            shown = repr(_shown(self.data[:240], 60)) if self.data else "nothing"
             msg = f"the data of the event {self.event!r} is not JSON: {error}; it starts with {shown}"
             raise DecodeError(msg, sent=True) from error
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from asynchttp.streams.hooks import check_hook, tell
 from asynchttp.values.convert import Unfit, read_json
 from asynchttp.values.errors import ConnectionClosed, DecodeError, HTTPError
+from asynchttp.values.response import _shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,7 +55,8 @@ class Messages:
             msg = f"a message of the WebSocket does not fit its type: {error}"
             raise DecodeError(msg, path=error.path, request=self._request, sent=True) from error
         except (ValueError, RecursionError) as error:
-            msg = f"a message of the WebSocket is not JSON: {error}; it starts with {message[:60]!r}"
+            start = message[:240] if isinstance(message, str) else bytes(message[:240]).decode(errors="replace")
+            msg = f"a message of the WebSocket is not JSON: {error}; it starts with {_shown(start, 60)!r}"
             raise DecodeError(msg, request=self._request, sent=True) from error
 
     def __aiter__(self) -> Self:

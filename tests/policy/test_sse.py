@@ -130,6 +130,8 @@ def test_the_usual_limit():
 def test_data_that_is_json():
     """Or the error shows how it begins."""
     assert Event(data="[1, 2]").json() == [1, 2]
+    with pytest.raises(DecodeError, match=r"""it starts with '\{"token": "\*\*\*", x'"""):
+        Event(data='{"token": "S3CRET", x').json()
     with pytest.raises(DecodeError, match=r"the data of the event 'price' is not JSON: .*; it starts with '\[DONE\]'"):
         Event("price", "[DONE]").json()
     with pytest.raises(DecodeError, match="starts with nothing"):

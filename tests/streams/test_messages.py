@@ -77,6 +77,9 @@ async def test_json_of_a_type():
     with pytest.raises(DecodeError, match="does not fit its type") as caught:
         await messages.receive_json(list[int])
     assert caught.value.path == "$[0]"
+    for message in ('{"token": "S3CRET", x', b'{"token": "S3CRET", x'):
+        with pytest.raises(DecodeError, match=r"""it starts with '\{"token": "\*\*\*", x'"""):
+            await Given(message).receive_json()
     with pytest.raises(DecodeError, match="is not JSON"):
         await messages.receive_json(list[int])
     assert [value async for value in messages.iter_json(list[int])] == [[4]]

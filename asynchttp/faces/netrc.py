@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAMES: Final = (".netrc", "_netrc")  # the second is what Windows programs write
+_NO_HOME: Final = (OSError, RuntimeError)  # it may not be looked into, or there is none
 
 
 class NetrcAuth:
@@ -39,7 +40,11 @@ class NetrcAuth:
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         """Read it."""
-        file = _default() if path is None else Path(path)
+        try:
+            file = _default() if path is None else Path(path)
+        except _NO_HOME as error:
+            msg = f"the netrc file of this user cannot be found: {error}"
+            raise ValueError(msg) from None
         try:
             entries: Mapping[str, tuple[str, str | None, str | None]] = netrc.netrc(str(file)).hosts
         except OSError as error:
@@ -54,12 +59,17 @@ class NetrcAuth:
 
     @classmethod
     def of_environment(cls) -> NetrcAuth | None:
-        """What ``trust_env=True`` means: None where there is no file.
+        """What ``trust_env=True`` means: None where there is no file, or no home that it could be in.
 
         Raises:
             ValueError: the file is there and cannot be read.
         """
-        return cls() if _default().is_file() else None
+        try:
+            file = _default()
+            found = file.is_file()
+        except _NO_HOME:
+            return None
+        return cls(file) if found else None
 
     def for_origin(self, origin: str) -> BasicAuth | None:
         """The credentials of the host of this origin; O(1)."""

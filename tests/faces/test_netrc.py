@@ -67,6 +67,19 @@ def test_where_the_file_is(file, home, monkeypatch):
     assert found.for_origin("https://a.example:443") is not None
 
 
+@pytest.mark.parametrize(("name", "error"), [("home", RuntimeError("no home")), ("is_file", PermissionError(13, "no"))])
+def test_a_home_that_is_none(home, monkeypatch, name, error):
+    """As in a container whose user is a number, or where HOME is that of another user: no file."""
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Path, name, fail)
+    assert NetrcAuth.of_environment() is None
+    with pytest.raises(ValueError, match=r"the netrc file of this user cannot be found: .*no"):
+        NetrcAuth()
+
+
 @pytest.mark.parametrize(
     "text", ["machine", "hunter2 nonsense", "machine h login a:b password hunter2", "machine h login \x80"]
 )

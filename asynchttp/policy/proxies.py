@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from yarl import URL
 
 from asynchttp.values.checks import kind_of
-from asynchttp.values.masking import mask_text, mask_url
+from asynchttp.values.masking import mask_url
 from asynchttp.values.url import parse_url
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def proxy_url(value: Any, *, name: str = "proxy=") -> str:
     scheme = named[1].lower() if named else ""
     if named is None or scheme not in SCHEMES:
         msg = f"{name} must be a URL that begins with one of {', '.join(f'{one}://' for one in SCHEMES)}"
-        raise ValueError(f"{msg}, not {mask_text(text)!r}")
+        raise ValueError(f"{msg}, not {mask_url(text)!r}")
     try:
         url = parse_url(f"http://{text[named.end() :]}" if scheme.startswith("socks") else text)
     except ValueError as error:

@@ -161,7 +161,7 @@ def test_what_is_no_proxy(value):
 
 def test_the_password_stays_out_of_the_message():
     """Rule 42."""
-    for bad in ("gopher://u:S3CRET@h", "http://u:S3CRET@h/path", "socks5://u:S3CRET@h:x"):
+    for bad in ("gopher://u:S3CRET@h", "http://u:S3CRET@h/path", "socks5://u:S3CRET@h:x", "u:S3CRET@h:3128"):
         with pytest.raises(ValueError, match=r"^proxy= ") as caught:
             proxy_url(bad)
         assert "S3CRET" not in str(caught.value)

@@ -204,5 +204,8 @@ def _run(make: Callable[[], Awaitable[int]]) -> int:
 
 def _print(line: str) -> None:
     """One line on stdout, at once: somebody may wait for it at the other end of a pipe."""
-    sys.stdout.write(line + "\n")
+    try:
+        sys.stdout.write(line + "\n")
+    except UnicodeEncodeError as error:  # servers name files, and not all encodings have all that they use
+        sys.stdout.write(line.encode(error.encoding, "backslashreplace").decode(error.encoding) + "\n")
     sys.stdout.flush()

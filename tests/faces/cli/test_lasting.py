@@ -1,7 +1,9 @@
 """The commands for what lasts, run in this process against servers on loopback."""
 
 import asyncio
+import io
 import json
+import sys
 import threading
 
 import pytest
@@ -17,6 +19,10 @@ async def _missing(_):
     return web.Response(status=404, text="no")
 
 
+async def _euro(_):
+    return web.Response(body=b"abc", headers={"Content-Disposition": "attachment; filename*=UTF-8''%E2%82%AC.txt"})
+
+
 async def _named(_):
     return web.Response(body=b"abc", headers={"Content-Disposition": "attachment; filename=../n.txt"})
 
@@ -28,7 +34,8 @@ def url():
     stop = asyncio.Event()
 
     async def run():
-        async with serve(*files.ROUTES, *events.ROUTES, web.get("/missing", _missing), web.get("/n", _named)) as url:
+        own = web.get("/missing", _missing), web.get("/n", _named), web.get("/euro", _euro)
+        async with serve(*files.ROUTES, *events.ROUTES, *own) as url:
             found.append(url)
             ready.set()
             await stop.wait()
@@ -58,6 +65,18 @@ def test_many_files(url, tmp_path, capsys):
     assert "StatusError" in output.err
     assert main([*command[:3], "-d", str(tmp_path)]) == 0
     assert sorted(found.name for found in tmp_path.iterdir()) == [".asynchttp-downloads.jsonl", "film.bin", "n.txt"]
+
+
+@pytest.mark.parametrize("more", [[], ["n", "film.bin"]])
+def test_a_name_that_cannot_be_printed(url, tmp_path, monkeypatch, more):
+    """A terminal of another encoding gets it escaped; the file is there, and the others are."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", out)
+    urls = [f"{url}/{name}" for name in ["euro", *more]]
+    assert main(["download", *urls, "-d", str(tmp_path), "--no-progress"]) == 0
+    names = {name.rpartition("/")[2] for name in out.buffer.getvalue().decode("latin-1").split()}
+    assert names == {"\\u20ac.txt", *(["n.txt", "film.bin"] if more else [])}
+    assert (tmp_path / "€.txt").read_bytes() == b"abc"
 
 
 def test_failures_of_one(url, tmp_path, capsys):

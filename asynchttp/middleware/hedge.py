@@ -212,6 +212,10 @@ class _Race:
             answer = await layer.door(attach(self._request.replace(), branch))
         except (HTTPError, RetryDenied):
             return  # its attempt says what happened; the others go on
+        except Exception as error:  # noqa: BLE001  of a middleware or transport; reported: the call may still be answered
+            message = "a hedge raised; the call goes on"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+            return
         finally:
             layer._racing.discard(branch)
             call.resent = call.resent or branch.resent

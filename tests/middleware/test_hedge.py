@@ -316,6 +316,19 @@ async def test_middlewares_see_each_attempt_and_a_mistake_is_theirs(clock, caplo
         nothing_left(client)
 
 
+async def test_a_mistake_in_a_hedge_is_reported_and_ends_no_call(clock):
+    """At once and with its traceback, not when the garbage collector finds it."""
+    reported: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: reported.append((clock.now(), context)))
+    async with client_of(Server(clock, (3, 200), (1, KeyError("mine")))) as client:
+        assert (await client.get(URL)).status == 200
+        nothing_left(client)
+    [(when, context)] = reported
+    assert (when, context["message"]) == (soon(2), "a hedge raised; the call goes on")
+    assert type(context["exception"]) is KeyError
+
+
 async def test_unread_answers_of_losers_are_closed(clock):
     """An answer that is refused or late keeps no connection."""
     bodies = [Body(b"a"), Body(b"b")]

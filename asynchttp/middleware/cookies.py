@@ -143,7 +143,10 @@ class CookieJar:
         Raises:
             ValueError: another text.
         """
-        saved = json.loads(text)
+        try:
+            saved = json.loads(text)
+        except RecursionError:
+            saved = None
         if not isinstance(saved, dict) or saved.get("version") != 1 or not isinstance(saved.get("cookies"), list):
             raise ValueError("this is not what CookieJar.to_json() gives")
         jar = cls()

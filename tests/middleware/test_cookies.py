@@ -431,7 +431,9 @@ def test_saved_and_read_again():
         '{"version": 2, "cookies": []}',
         '{"version": 1, "cookies": {}}',
         '{"version": 1, "cookies": [{}]}',
+        "[" * 100_000,
     ],
+    ids=str.__len__,
 )
 def test_another_text_is_refused(text):
     """A ValueError, whatever it is."""

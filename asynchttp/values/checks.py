@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import ItemsView, Iterable, Mapping
 from functools import lru_cache
 from typing import Literal, overload
@@ -29,6 +28,7 @@ _REFUSED = OUR_HEADERS | {_PROXY_HEADER}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e]*")  # RFC 9110, 5.5 without obs-text
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_INSTANT, _AGES = 1e-300, 1e300  # seconds; beyond them what a clock has to count would be infinite
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -125,14 +125,14 @@ def check_seconds(name: str, value: object) -> float | None:
     """A positive, finite number of seconds, or None for no limit.
 
     Raises:
-        ValueError: 0, a negative number, NaN or infinity: None is the only spelling of no timeout.
+        ValueError: 0, a negative number, NaN or infinity, or as good as that: None is the only spelling of no timeout.
         TypeError: a bool, a str, or anything else that is not an int or float.
     """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds or None, not {kind_of(value)}")
-    if not 0 < value <= sys.float_info.max:  # false for NaN too; an int may be beyond what a clock can add
+    if not _INSTANT <= value <= _AGES:  # false for NaN too
         shown = repr(value) if isinstance(value, float) or abs(value) < 10**9 else "a number of that size"
         raise ValueError(f"{name} must be a positive, finite number of seconds, not {shown}; None is no timeout")
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import enum
 import http
+import sys
 from decimal import Decimal
 
 import pytest
@@ -204,13 +205,16 @@ def test_a_checked_header_cannot_split_the_message(name, value):
     assert not set(line) & set(b"\r\n\0")
 
 
-@pytest.mark.parametrize("value", [None, 1, 0.5, 1e-9, 10**9])
+@pytest.mark.parametrize("value", [None, 1, 0.5, 1e-9, 10**9, 1e300])
 def test_seconds_are_kept(value):
     """None and positive numbers."""
     assert check_seconds("timeout", value) is value
 
 
-@pytest.mark.parametrize("value", [0, 0.0, -1, -0.5, float("nan"), float("inf"), -float("inf"), 10**400, -(10**400)])
+@pytest.mark.parametrize(
+    "value",
+    [0, 0.0, -1, -0.5, float("nan"), float("inf"), -float("inf"), 10**400, -(10**400), sys.float_info.max, 5e-324],
+)
 def test_seconds_that_are_not_positive_and_finite_are_a_value_error(value):
     """None is the only spelling of no timeout."""
     with pytest.raises(ValueError, match=r"^read must be a positive, finite number of seconds.*None is no timeout$"):

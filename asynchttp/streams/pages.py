@@ -117,8 +117,7 @@ class Pages:
         self._closed = True
         self._next = self._refused = None
         ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            ahead.cancel()
+        if ahead is not None and ahead.cancel():  # else it is over, and maybe its loop with it
             await asyncio.wait([ahead])
 
     async def __aenter__(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asynchttp import Backoff, OperationFailed, Polling, Response, SyncClient
+from asynchttp import Backoff, ClientClosed, OperationFailed, Polling, Response, SyncClient
 from asynchttp.testing import MockTransport
 
 FAST = Polling(backoff=Backoff.constant(0.01))
@@ -49,3 +49,14 @@ def test_pages():
         with own.paginate("/list") as pages:
             assert next(pages).json() == [1, 2]
         assert list(pages) == []
+
+
+def test_pages_that_are_closed_after_their_client():
+    """With a page that has come already, or was on its way; nothing is left to do."""
+    first = Response(json=[1, 2], headers={"Link": '</list?page=2>; rel="next"'})
+    with client(**{"/list": first, "/list?page=2": Response(json=[3])}) as own:
+        pages = own.paginate("/list")
+        next(pages)
+    pages.close()
+    with pytest.raises(ClientClosed):
+        next(pages)

@@ -151,6 +151,8 @@ class WebSocket(Messages):
             async with asyncio.timeout(timeout):
                 await socket.ping(payload)
                 while not pong.done():
+                    if self._socket is not socket:  # who receives has found it lost
+                        raise self._not_open()
                     if self._reading or len(self._ready) >= _HELD:
                         await asyncio.wait([pong], timeout=0.05)
                     else:

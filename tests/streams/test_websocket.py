@@ -234,6 +234,25 @@ async def test_a_ping_without_an_answer():
         await ws.aclose(timeout=0.05)
 
 
+async def test_a_ping_whose_connection_is_lost():
+    """It is not waited for on the next one, which another task has made."""
+
+    async def hanging_up(conn):
+        await conn.read_some(conn.received + 1)  # the ping
+
+    script = saying(then=lambda conn: conn.stall())
+    async with RawServer(saying(then=hanging_up), script) as server, Client() as client:
+        ws = client.websocket(server.url, reconnect=AT_ONCE)
+        await ws.__aenter__()
+        receiving = asyncio.create_task(ws.receive())
+        await asyncio.sleep(0)
+        with pytest.raises(ConnectionClosed, match="the WebSocket is"):
+            await ws.ping(timeout=5)
+        await ws.aclose(timeout=0.05)
+        with pytest.raises(ConnectionClosed):
+            await receiving
+
+
 async def test_it_reconnects(url):
     """After a loss, and a close that says so; `on_open` subscribes each time; 1000 is the end."""
     opened = []

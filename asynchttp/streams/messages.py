@@ -6,6 +6,7 @@ import json as _json
 from typing import TYPE_CHECKING, Any, Self
 
 from asynchttp.streams.hooks import check_hook, tell
+from asynchttp.values.body import encode_json
 from asynchttp.values.convert import Unfit, read_json
 from asynchttp.values.errors import ConnectionClosed, DecodeError, HTTPError
 from asynchttp.values.response import _shown
@@ -37,8 +38,12 @@ class Messages:
         async def __aexit__(self, *exc: object) -> None: ...
 
     async def send_json(self, value: Any) -> None:
-        """`send` the value as JSON text."""
-        await self.send(_json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        """`send` the value as JSON text.
+
+        Raises:
+            TypeError, ValueError: what JSON cannot say, with its path.
+        """
+        await self.send(encode_json(value).decode())
 
     async def receive_json(self, type: Any = None) -> Any:
         """The next message, which is JSON; a value of `type`, which may be what `Response.json` takes.

@@ -101,6 +101,7 @@ class WebSocket(Messages):
         Raises:
             ConnectionClosed: it is not open; the message was not sent, and is not kept for a reconnect.
             TypeError: neither a str nor bytes.
+            ValueError: half of a character in a str, which UTF-8 cannot say.
         """
         socket = self._socket
         if socket is None:
@@ -112,6 +113,9 @@ class WebSocket(Messages):
                 await socket.send_frame(_bytes(message), BINARY)
         except socket.failures as error:
             raise self._not_open() from error
+        except UnicodeEncodeError as error:
+            msg = f"the message has half of a character (a lone surrogate) at position {error.start}"
+            raise ValueError(msg) from None
 
     async def receive(self) -> str | bytes:
         """The next message: a str if it is text, else bytes. With `reconnect`, from the next connection if need be."""

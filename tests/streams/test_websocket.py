@@ -106,6 +106,12 @@ async def test_messages_both_ways(url):
                 await ws.receive_json()
             with pytest.raises(TypeError, match=r"send\(\) takes a str or bytes, not dict"):
                 await ws.send({})  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match=r"half of a character \(a lone surrogate\) at position 1") as caught:
+                await ws.send("a\ud800")
+            assert type(caught.value) is ValueError
+            for value, where in ((float("nan"), r"\$\.a\[0\] is nan"), ("\ud800", r"\$\.a\[0\]")):
+                with pytest.raises(ValueError, match=f"json: {where}"):
+                    await ws.send_json({"a": [value]})
         assert (ws.closed, admission.running) == (True, 0)
         assert ws.ended is not None
         assert (ws.ended.code, ws.ended.by) == (1000, "client")

@@ -10,6 +10,7 @@ from asynchttp.values.checks import check_seconds, kind_of
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _COMPATIBLE: Final = ipaddress.ip_network("::/96")  # RFC 4291, 2.5.5.1, long deprecated, but some stacks route it
+_EXAMPLES: Final = ipaddress.ip_network("3fff::/20")  # RFC 9637: documentation, which older Pythons do not know
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(found, ipaddress.IPv4Address):
         return _open(found)
-    if found.scope_id is not None:  # of one link
+    if found.scope_id is not None or found in _EXAMPLES:  # of one link, or of none
         return False
     inner = _inner(found)
     return _open(found if inner is None else inner)

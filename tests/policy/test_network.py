@@ -81,6 +81,7 @@ def test_good_settings():
             (one, False)
             for one in ("::", "::1", "fe80::1", "fe80::1%eth0", "fd00::1", "fec0::1", "ff02::1", "2001:db8::1")
         ],
+        ("3fff::1", False),
         ("::ffff:8.8.8.8", True),
         ("::ffff:10.0.0.1", False),
         ("::ffff:127.0.0.1", False),

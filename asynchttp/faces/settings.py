@@ -282,9 +282,11 @@ def _tls(value: Any) -> ssl.SSLContext | bool | None:
         warnings.warn(f"tls=False: certificates are not verified: {_UNVERIFIED}", UserWarning, stacklevel=5)
         return False
     if isinstance(value, str) or hasattr(value, "__fspath__"):
+        if not os.fspath(value):  # the standard library would take it for none, and the system's CAs for what was meant
+            raise ValueError("tls= names no CA bundle: it is empty; leave it out for the system's CAs")
         try:
             context = ssl.create_default_context(cafile=value)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a path may hold what no path can
             msg = f"tls= names a CA bundle that cannot be read: {value!r}: {error}"
             raise ValueError(msg) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2

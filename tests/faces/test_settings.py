@@ -97,6 +97,15 @@ def test_no_verification_warns():
         Client(tls=False)
 
 
+@pytest.mark.parametrize("path", ["", "no/such/file.pem", __file__, "\ud800", "a\0b"])
+def test_a_ca_bundle_that_is_none_is_refused(path):
+    """Whatever is wrong with it; an empty path, too, which the standard library takes for the system's CAs."""
+    with pytest.raises(ValueError, match=r"tls= names") as caught:
+        Client(tls=path)
+    assert not isinstance(caught.value, UnicodeError)
+    assert str(caught.value).isprintable()
+
+
 def test_changes_keep_the_rest():
     """`changed` replaces what is named and merges timeouts."""
     settings = Settings(timeout=9, limits=Limits(concurrency=7))

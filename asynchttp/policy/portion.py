@@ -25,8 +25,8 @@ _LEAST = 8
 def portion_of(width: int) -> int:
     """How many unfinished items of one host a fan-out that is `width` wide may have under way.
 
-    Half as many sleepers as may run, and no fewer than 8: with 4 attempts 99 % of the calls succeed at a failure rate of 30 %, however quick
-    the answers are, and a host that is not failing has its queue always filled.
+    Half as many sleepers as may run, and no fewer than 8: with 4 attempts 99 % of the calls succeed at a failure rate of
+    30 %, however quick the answers are, and a host that is not failing has its queue always filled.
     """
     return width + max(_LEAST, min(width // 2, _MOST))
 
